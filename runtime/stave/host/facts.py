@@ -1,0 +1,126 @@
+"""What the planner needs to know of the machine; everything it decides from stands in `Facts`."""
+
+from __future__ import annotations
+
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class CgroupLayout:
+    """Where the cgroup hierarchies are mounted.
+
+    Attributes:
+        unified: mount point of the cgroup v2 hierarchy, or None. It carries controllers only if `v1` is empty.
+        v1: mount point of each v1 controller ("memory", "cpu" ...) and named hierarchy ("name=systemd").
+            Controllers mounted together share one mount point.
+    """
+
+    __slots__ = ("unified", "v1")
+
+    def __init__(self, unified: str | None, v1: Mapping[str, str]) -> None:
+        self.unified = unified
+        self.v1 = v1
+
+    @property
+    def is_v2(self) -> bool:
+        """Whether limits are set through cgroup v2 (pure v2; in a hybrid set-up the controllers are v1's)."""
+        return not self.v1 and self.unified is not None
+
+
+class Facts:
+    """The machine as the planner sees it.
+
+    Attributes:
+        cgroups: the hierarchies.
+        euid: effective user id of the runtime in its own user namespace.
+        rootless: whether the runtime lacks root's power over the host (not uid 0, or uid 0 of a user namespace).
+        last_capability: highest capability number that the kernel knows.
+        held_capabilities: bit mask of the capabilities in the runtime's own bounding set; others cannot be granted.
+    """
+
+    __slots__ = ("cgroups", "euid", "rootless", "last_capability", "held_capabilities")
+
+    def __init__(
+        self,
+        cgroups: CgroupLayout,
+        euid: int = 0,
+        rootless: bool = False,
+        last_capability: int = 40,
+        held_capabilities: int = (1 << 41) - 1,
+    ) -> None:
+        self.cgroups = cgroups
+        self.euid = euid
+        self.rootless = rootless
+        self.last_capability = last_capability
+        self.held_capabilities = held_capabilities
+
+
+def read_facts() -> Facts:
+    """The facts of this machine, from /proc.
+
+    Raises:
+        OSError: /proc is not mounted.
+    """
+    status = read_file("/proc/self/status")
+    euid = posix.geteuid()
+    return Facts(
+        cgroups=parse_mountinfo(read_file("/proc/self/mountinfo")),
+        euid=euid,
+        rootless=euid != 0 or not _owns_all_ids(read_file("/proc/self/uid_map")),
+        last_capability=int(read_file("/proc/sys/kernel/cap_last_cap")),
+        held_capabilities=int(status.partition("\nCapBnd:\t")[2].partition("\n")[0], 16),
+    )
+
+
+def read_file(path: str) -> str:
+    """The whole of a small file; undecodable bytes survive as surrogates."""
+    descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        data = b""
+        while chunk := posix.read(descriptor, 65536):
+            data += chunk
+        return data.decode("utf-8", "surrogateescape")
+    finally:
+        posix.close(descriptor)
+
+
+def parse_mountinfo(text: str) -> CgroupLayout:
+    """The cgroup hierarchies among the mounts of proc_pid_mountinfo(5); the first mount of each counts.
+
+    A mount that shows only part of a hierarchy (a bind mount in a nested container) serves as well: paths
+    are always taken relative to the mount point.
+    """
+    unified: str | None = None
+    v1: dict[str, str] = {}
+    for line in text.splitlines():
+        if " - cgroup" not in line:
+            continue
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.partition(" ")
+        mount_point = _unescape(before.split(" ")[4])
+        if kind == "cgroup2":
+            unified = unified or mount_point
+        elif kind == "cgroup":
+            for option in options.rpartition(" ")[2].split(","):
+                if option not in _MOUNT_OPTIONS and "=" not in option or option.startswith("name="):
+                    v1.setdefault(option, mount_point)
+    return CgroupLayout(unified, v1)
+
+
+# Super block options of a v1 hierarchy that are not controllers.
+_MOUNT_OPTIONS = frozenset(("rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "favordynmods"))
+
+
+def _unescape(text: str) -> str:
+    if "\\" not in text:
+        return text
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        text = text.replace(code, character)
+    return text
+
+
+def _owns_all_ids(uid_map: str) -> bool:
+    return uid_map.split() == ["0", "0", "4294967295"]

@@ -1,0 +1,1 @@
+"""Config and host facts in, Program out: pure functions, no system call."""

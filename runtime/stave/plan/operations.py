@@ -1,0 +1,126 @@
+"""The operations a Program is made of: their names, arguments and order of codes.
+
+This table is the only place that knows them. The encoder and ``stave explain`` read it, and the
+build writes the C header ``operations.gen.h`` from it, so the two sides cannot drift apart.
+
+An entry is ``name: (argument names, argument kinds)``; the kinds are one letter each:
+
+====== ==================================================================================
+``i``  a signed 64-bit number
+``t``  text without NUL; ``None`` where absence means something
+``b``  bytes
+``l``  a list of texts
+``f``  the name of a descriptor opened by an ``open_*`` operation; its number once encoded
+====== ==================================================================================
+"""
+
+from __future__ import annotations
+
+# Executed by stave-init, in order, between `clone` and the user's program. All paths below the
+# root file system ("in root") are resolved by descriptor and never leave it.
+CONTAINER: dict[str, tuple[str, str]] = {
+    # 0 hides /proc/self from the namespaces' other members; 1 lets an unprivileged parent write id maps.
+    "set_dumpable": ("value", "i"),
+    # type: CLONE_NEW* bits that the descriptor (a namespace file, or a pidfd for several at once) must match.
+    "setns": ("namespace type", "fi"),
+    "unshare": ("flags", "i"),
+    # The rest of the Program runs in a new process, a sibling of this one (CLONE_PARENT); waits for the runtime.
+    "fork": ("", ""),
+    # The runtime executes the operations of its own that follow, then lets the container go on.
+    "wait_for_runtime": ("", ""),
+    "write_time_offsets": ("offsets", "t"),
+    "become_root": ("", ""),
+    # mount(2) flags (MS_SLAVE|MS_REC ...) for the mount namespace's own root.
+    "set_propagation": ("flags", "i"),
+    # bind=1: clone the tree onto itself, so that it can become a root of its own; 0: use it as it is (no mount ns).
+    "open_root": ("path bind", "ti"),
+    # A new file system on a target in root. parameters: "key=value" or "key", for fsconfig(2).
+    # attributes: MOUNT_ATTR_* bits; propagation: MS_* bits or 0; options: MOUNT_* bits below.
+    "mount": ("type source target attributes propagation parameters options", "tttiili"),
+    # A clone of `source` (in the caller's file system) on a target in root. The four sets are MOUNT_ATTR_* bits
+    # to set and clear on the mount itself, and on it and all below it (recursive_*).
+    "bind": (
+        "source target set clear recursive_set recursive_clear propagation options",
+        "ttiiiiii",
+    ),
+    # Change an existing mount in root: attributes, propagation, and file system parameters (may be empty).
+    "remount": ("target set clear propagation parameters options", "tiiili"),
+    "make_directory": ("path mode", "ti"),
+    "make_symlink": ("contents link", "tt"),
+    # mode: type and permission bits, applied whatever the umask is.
+    "make_node": ("path mode major minor uid gid", "tiiiii"),
+    "bind_node": ("source path", "tt"),
+    # A pseudo terminal of the container's own devpts: the master goes to the runtime, the slave becomes
+    # stdin, stdout, stderr and the controlling terminal. rows=columns=0: leave the size alone.
+    # mount=1: it also appears at /dev/console.
+    "open_console": ("rows columns mount", "iii"),
+    "mask_path": ("path", "t"),
+    "make_readonly": ("path", "t"),
+    # timeout in seconds, 0: none. The hook's stdin is before + decimal host pid + after.
+    "run_container_hook": ("path arguments environment timeout before after", "tllibb"),
+    "pivot_root": ("", ""),
+    # For roots that cannot be pivoted (initramfs): MS_MOVE over / and chroot.
+    "move_root": ("", ""),
+    # Without a mount namespace of its own: chroot only.
+    "change_root": ("", ""),
+    # The container's new "/": propagation (MS_* bits or 0), then attributes to set.
+    "set_root": ("attributes propagation", "ii"),
+    "set_hostname": ("name", "t"),
+    "set_domainname": ("name", "t"),
+    # key: path below /proc/sys, e.g. "net/ipv4/ip_forward".
+    "write_sysctl": ("key value", "tt"),
+    "new_session": ("", ""),
+    "join_keyring": ("name", "t"),
+    "set_personality": ("persona", "i"),
+    # keep: bit mask of capabilities that stay in the bounding set.
+    "limit_bounding": ("keep", "i"),
+    "own_stdio": ("uid", "i"),
+    # groups: packed 32-bit little-endian ids, None: leave the groups alone. Capabilities survive the change
+    # in the permitted set; effective: bits in force after it. umask -1: leave alone.
+    "set_user": ("uid gid groups umask effective", "iibii"),
+    "change_directory": ("path create", "ti"),
+    # Looks `name` up in `search` (a PATH) with the rights in force; `execute` uses what was found.
+    "find_executable": ("name search", "tt"),
+    "set_no_new_privileges": ("", ""),
+    # Everything from 3 + preserve on is closed at `execute`.
+    "close_descriptors": ("preserve", "i"),
+    # Tells the runtime that the container is created, then blocks until `stave start`.
+    "wait_for_start": ("listener", "f"),
+    # Inheritable and ambient sets, while the permitted set is still complete.
+    "raise_ambient": ("inheritable ambient", "ii"),
+    # program: struct sock_filter[]; flags: SECCOMP_FILTER_FLAG_*.
+    "load_seccomp": ("program flags", "bi"),
+    "set_capabilities": ("effective permitted inheritable", "iii"),
+    "execute": ("arguments environment", "ll"),
+}
+
+# Executed by the runtime itself, on the host, where they stand in the Program.
+RUNTIME: dict[str, tuple[str, str]] = {
+    "make_cgroup": ("path", "t"),
+    # controllers: space separated, "+cpu +memory"; each is tried alone if all at once fail.
+    "enable_controllers": ("path controllers", "tt"),
+    # cgroup v1: copy cpus and mems down from the nearest ancestor that has them.
+    "inherit_cpuset": ("path", "t"),
+    "write_cgroup": ("file value", "tt"),
+    # program: struct bpf_insn[] for BPF_PROG_TYPE_CGROUP_DEVICE.
+    "attach_device_filter": ("path program", "tb"),
+    # Opens a namespace file and proves its type; `name` is what `f` arguments refer to.
+    "open_namespace": ("name path type", "tti"),
+    "clone": ("flags", "i"),
+    "join_cgroup": ("path", "t"),
+    "set_oom_score_adj": ("value", "i"),
+    # file: uid_map, gid_map or setgroups of the container's first process.
+    "write_id_map": ("file text", "tt"),
+    "run_runtime_hook": ("kind path arguments environment timeout", "ttlli"),
+    "set_rlimit": ("resource soft hard", "iii"),
+}
+
+# Where the container's side stops until the runtime lets it go on.
+WAITS = frozenset(("fork", "wait_for_runtime", "wait_for_start", "execute"))
+
+CODES: dict[str, int] = {name: code for code, name in enumerate(CONTAINER)}
+
+# `options` of mount, bind and remount.
+MOUNT_RECURSIVE = 1  # bind the whole tree (AT_RECURSIVE); apply propagation to it too
+MOUNT_REAL_TARGET = 2  # the target must be a directory of its own, no symlink in its path
+MOUNT_ON_PROC = 4  # the target may lie on a procfs
