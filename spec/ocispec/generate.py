@@ -10,6 +10,7 @@ Run: python -m ocispec.generate DIRECTORY
 from __future__ import annotations
 
 import ast
+import copy
 import os
 import sys
 from typing import Any
@@ -40,6 +41,7 @@ def accepts(kind, document):
 
 
 '''
+_GUARDS = ("_is_dict", "_is_list")
 _PREFIX = "validate___definitions_"
 _NEEDED_TYPE = {
     "properties": "object",
@@ -106,7 +108,6 @@ class _Cut(ast.NodeTransformer):
 
     def __init__(self, function: ast.FunctionDef) -> None:
         self.aliases: dict[str, ast.expr] = {}
-        self.required: dict[str, ast.expr] = {}
         function.name = _short(function.name)
         function.args = ast.arguments([], [ast.arg("data")], None, [], [], None, [])
         self.result = ast.fix_missing_locations(self.generic_visit(function))
@@ -133,22 +134,22 @@ class _Cut(ast.NodeTransformer):
         if suffix == "len":
             self.aliases[target.id] = ast.Call(ast.Name("len", ast.Load()), [variable], [])
         elif suffix == "keys" and target.id.endswith("_missing_keys"):
-            self.required[target.id] = _lacks_any(node.value)
+            self.aliases[target.id] = _lacks_any(node.value)
         elif suffix == "keys":
             self.aliases[target.id] = variable
-        elif not target.id.endswith(("_is_dict", "_is_list")):
+        elif not target.id.endswith(_GUARDS):
             return self.generic_visit(node)
         return None
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        return self.aliases.get(node.id, self.required.get(node.id, node))
+        return copy.deepcopy(self.aliases.get(node.id, node))
 
     def visit_If(self, node: ast.If) -> Any:
         """A guard that an earlier type test has made always true gives way to its body."""
         self.generic_visit(node)
         test = node.test
         proven = (
-            (isinstance(test, ast.Name) and test.id.endswith(("_is_dict", "_is_list")))
+            (isinstance(test, ast.Name) and test.id.endswith(_GUARDS))
             or _is_call(test, "isinstance")
             or (isinstance(test, ast.BoolOp) and _is_call(test.values[0], "isinstance"))
             or (isinstance(test, ast.Compare) and ast.unparse(test).endswith(" not in []"))
