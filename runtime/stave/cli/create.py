@@ -1,0 +1,38 @@
+"""stave create."""
+
+from __future__ import annotations
+
+from stave.cli.log import Log
+from stave.cli.root import bundle_directory, state_root
+from stave.errors import Error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from stave.cli.parser import Invocation
+
+
+def run(invocation: Invocation) -> int:
+    """The container is created; its program waits for `start`."""
+    from stave.container.create import create
+
+    create(state_root(invocation), invocation.container_id, **creation(invocation))
+    return 0
+
+
+def creation(invocation: Invocation) -> dict[str, Any]:
+    """What `create` and `run` hand on about the container to be."""
+    if invocation.global_options["systemd-cgroup"]:
+        raise Error("--systemd-cgroup is not supported: set the caller's cgroup driver to cgroupfs")
+    options = invocation.options
+    return {
+        "bundle": bundle_directory(options["bundle"]),
+        "pid_file": options["pid-file"] or None,
+        "console_socket": options["console-socket"] or None,
+        "no_pivot": options["no-pivot"],
+        "no_new_keyring": options["no-new-keyring"],
+        "preserve_fds": options["preserve-fds"],
+        "trace": invocation.global_options["trace"] or None,
+        "log_warning": Log(invocation).warning,
+    }

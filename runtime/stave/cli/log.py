@@ -1,0 +1,95 @@
+"""What an invocation has to say: lines on standard error, and entries in the file of `--log`.
+
+Entries have the form that callers of runc read: ``time="..." level=error msg="..."``, or with
+``--log-format json`` one object a line. A failure is one entry. Without `--log`, a JSON entry takes the
+place of the lines on standard error.
+"""
+
+from __future__ import annotations
+
+import posix
+import time
+
+from stave.cli.output import STDERR, one_line, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stave.cli.parser import Invocation
+
+
+class Log:
+    """Where the messages of one invocation go."""
+
+    __slots__ = ("path", "json", "verbose", "subject")
+
+    def __init__(self, invocation: Invocation) -> None:
+        # A command line that could not be read to its end may lack any of them.
+        options = invocation.global_options
+        self.path: str = options.get("log") or ""
+        self.json: bool = options.get("log-format") == "json"
+        self.verbose: bool = options.get("debug") or False
+        self.subject = " ".join([word for word in (invocation.command, invocation.container_id) if word])
+
+    def check(self) -> None:
+        """The file of `--log` exists and can be written to.
+
+        Raises:
+            OSError: it cannot.
+        """
+        if self.path:
+            # Not kept open: the number could be one that --preserve-fds hands to the container.
+            posix.close(self._open())
+
+    def debug(self, message: str) -> None:
+        """With `--debug`, the message is in the log, or on standard error."""
+        if self.verbose:
+            self._add("debug", message)
+
+    def warning(self, message: str) -> None:
+        """The message is in the log, or on standard error."""
+        self._add("warning", message)
+
+    def error(self, messages: Sequence[str]) -> None:
+        """One failure is in the log as one entry, and on standard error as one line per message."""
+        if self.path or self.json:
+            try:
+                self._add("error", "; ".join(messages))
+            except OSError as error:
+                messages = [*messages, f"write log {self.path}: {error.strerror}"]
+        if self.path or not self.json:
+            for message in messages:
+                write(STDERR, self._line(message))
+
+    def _add(self, level: str, message: str) -> None:
+        if not self.path:
+            text = _json_entry(level, message) if self.json else self._line(f"{level}: {message}")
+            write(STDERR, text)
+            return
+        descriptor = self._open()
+        try:
+            write(descriptor, _json_entry(level, message) if self.json else _text_entry(level, message))
+        finally:
+            posix.close(descriptor)
+
+    def _open(self) -> int:
+        return posix.open(self.path, posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC, 0o644)
+
+    def _line(self, message: str) -> str:
+        return one_line(": ".join([part for part in ("stave", self.subject, message) if part])) + "\n"
+
+
+def _json_entry(level: str, message: str) -> str:
+    from _json import encode_basestring_ascii
+
+    return f'{{"level":"{level}","msg":{encode_basestring_ascii(message)},"time":"{_now()}"}}\n'
+
+
+def _text_entry(level: str, message: str) -> str:
+    quoted = one_line(message.replace("\\", "\\\\")).replace('"', '\\"')
+    return f'time="{_now()}" level={level} msg="{quoted}"\n'
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

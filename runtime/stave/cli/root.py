@@ -1,0 +1,50 @@
+"""Directories that the command line names, absolute: the state directory and the bundle."""
+
+from __future__ import annotations
+
+import posix
+
+from stave.errors import Error, KernelError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from stave.cli.parser import Invocation
+
+DEFAULT_ROOT = "/run/stave"
+
+
+def state_root(invocation: Invocation) -> str:
+    """The directory with one directory per container: `--root`, or the default for this user.
+
+    Raises:
+        Error: without privileges, neither `--root` nor XDG_RUNTIME_DIR says where.
+    """
+    root: str = invocation.global_options["root"]
+    if root:
+        return root if root[0] == "/" else f"{posix.getcwd()}/{root}"
+    rootless = invocation.global_options["rootless"]
+    if rootless == "false" or (rootless == "auto" and posix.geteuid() == 0):
+        return DEFAULT_ROOT
+    runtime = posix.environ.get(b"XDG_RUNTIME_DIR", b"").decode("utf-8", "surrogateescape")
+    if runtime[:1] != "/":
+        raise Error("XDG_RUNTIME_DIR is not set: name the state directory with --root")
+    return f"{runtime}/stave"
+
+
+def bundle_directory(path: str) -> str:
+    """The bundle's absolute path without symbolic links, as the container's state shows it.
+
+    Args:
+        path: as given; "" for the current directory.
+
+    Raises:
+        KernelError: there is no such directory.
+    """
+    try:
+        descriptor = posix.open(path or ".", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    except OSError as error:
+        raise KernelError(f"open bundle {path}", error.errno or 0) from error
+    try:
+        return posix.readlink(f"/proc/self/fd/{descriptor}")
+    finally:
+        posix.close(descriptor)

@@ -1,0 +1,17 @@
+"""stave start."""
+
+from __future__ import annotations
+
+from stave.cli.root import state_root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from stave.cli.parser import Invocation
+
+
+def run(invocation: Invocation) -> int:
+    """The container's program runs."""
+    from stave.container.start import start
+
+    start(state_root(invocation), invocation.container_id)
+    return 0

@@ -1,0 +1,127 @@
+"""The commands and flags of `stave`: what the parser, the help and its tests all read.
+
+A flag is ``(names, kind, default, choices, value, help)``: the first name is its key among the options;
+`value` is how the help calls the value. A command is ``(module, flags, minimum, maximum, in_order,
+arguments, summary)``: how many arguments it takes (maximum -1: any number), whether its flags all stand
+before its arguments (the rest belongs to another program), and how the help writes the arguments.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Flag = tuple[tuple[str, ...], str, bool | int | str | None, tuple[str, ...], str, str]
+    Command = tuple[str, tuple[Flag, ...], int, int, bool, str, str]
+
+BOOL, NUMBER, TEXT, LIST = "bool", "number", "text", "list"
+
+_HELP: Flag = (("help", "h"), BOOL, False, (), "", "show this help")
+_PRESERVE: Flag = (
+    ("preserve-fds",), NUMBER, 0, (), "N", "pass N more descriptors, from 3 on, to the process (default: 0)",
+)  # fmt: skip
+_PID_FILE: Flag = (("pid-file",), TEXT, "", (), "FILE", "write the process id to FILE")
+_CONSOLE: Flag = (
+    ("console-socket",), TEXT, "", (), "SOCKET", "AF_UNIX socket that receives the terminal's master end",
+)  # fmt: skip
+_DETACH: Flag = (("detach", "d"), BOOL, False, (), "", "return once the process runs")
+_FORMAT: Flag = (("format", "f"), TEXT, "table", ("table", "json"), "FORMAT", "table (default) or json")
+
+GLOBAL: tuple[Flag, ...] = (
+    (("root",), TEXT, "", (), "DIR", "the state directory (default: /run/stave, or $XDG_RUNTIME_DIR/stave)"),
+    (("log",), TEXT, "", (), "FILE", "append messages to FILE as well"),
+    (("log-format",), TEXT, "text", ("text", "json"), "FORMAT", "text (default) or json"),
+    (("debug",), BOOL, False, (), "", "say more in the log"),
+    (("trace",), TEXT, "", (), "FILE", "write when each operation ran, in Chrome's trace-event format"),
+    (("systemd-cgroup",), BOOL, False, (), "", "let systemd make the control group"),
+    (
+        ("rootless",), TEXT, "auto", ("true", "false", "auto"), "WHEN",
+        "ignore missing permission on control groups: true, false or auto (default)",
+    ),
+    (("criu",), TEXT, "", (), "FILE", "accepted and ignored"),
+    _HELP,
+    (("version", "v"), BOOL, False, (), "", "show the version"),
+)  # fmt: skip
+
+_CREATE: tuple[Flag, ...] = (
+    (("bundle", "b"), TEXT, "", (), "DIR", "the bundle (default: the current directory)"),
+    _CONSOLE,
+    _PID_FILE,
+    (("no-pivot",), BOOL, False, (), "", "move the root instead of pivot_root; for a root on a ramdisk"),
+    (("no-new-keyring",), BOOL, False, (), "", "keep the caller's session keyring"),
+    _PRESERVE,
+    _HELP,
+)
+_RUN: tuple[Flag, ...] = (
+    *_CREATE,
+    _DETACH,
+    (("keep",), BOOL, False, (), "", "do not delete the container when it ends"),
+    (("no-subreaper",), BOOL, False, (), "", "do not adopt orphaned processes of the container"),
+)
+_EXEC: tuple[Flag, ...] = (
+    _CONSOLE,
+    (("cwd",), TEXT, "", (), "DIR", "the working directory, in the container"),
+    (("env", "e"), LIST, None, (), "NAME=VALUE", "set an environment variable"),
+    (("tty", "t"), BOOL, False, (), "", "give the process a terminal"),
+    (("user", "u"), TEXT, "", (), "USER", "UID or UID:GID, numeric"),
+    (("additional-gids", "g"), LIST, None, (), "GID", "add a numeric group"),
+    (("process", "p"), TEXT, "", (), "FILE", "take the whole process from FILE, in JSON"),
+    _DETACH,
+    _PID_FILE,
+    (("process-label",), TEXT, "", (), "LABEL", "SELinux label of the process"),
+    (("apparmor",), TEXT, "", (), "PROFILE", "AppArmor profile of the process"),
+    (("no-new-privs",), BOOL, None, (), "", "set no_new_privs"),
+    (("cap", "c"), LIST, None, (), "NAME", "add a capability"),
+    _PRESERVE,
+    (("cgroup",), LIST, None, (), "CGROUP", "join [CONTROLLER:]PATH below the container's control group"),
+    (("ignore-paused",), BOOL, False, (), "", "also in a paused container"),
+    _HELP,
+)
+
+_NAMED = "CONTAINER"
+
+COMMANDS: dict[str, Command] = {
+    "create": ("create", _CREATE, 1, 1, False, _NAMED, "create a container from a bundle"),
+    "start": ("start", (_HELP,), 1, 1, False, _NAMED, "run the program of a created container"),
+    "state": ("state", (_HELP,), 1, 1, False, _NAMED, "print the container's state in JSON"),
+    "kill": (
+        "kill",
+        ((("all", "a"), BOOL, False, (), "", "signal every process of the container"), _HELP),
+        1, 2, False, "CONTAINER [SIGNAL]", "send a signal (default: TERM) to the container's first process",
+    ),
+    "delete": (
+        "delete",
+        ((("force", "f"), BOOL, False, (), "", "kill what still runs; succeed if nothing is there"), _HELP),
+        1, 1, False, _NAMED, "delete what is left of a stopped container",
+    ),
+    "run": ("run", _RUN, 1, 1, False, _NAMED, "create and start a container, wait for its end and delete it"),
+    "exec": (
+        "execute", _EXEC, 1, -1, True, "CONTAINER [PROGRAM [ARGUMENT ...]]",
+        "run another process in a container",
+    ),
+    "list": (
+        "list_",
+        (_FORMAT, (("quiet", "q"), BOOL, False, (), "", "print the ids alone"), _HELP),
+        0, 0, False, "", "list the containers below the state directory",
+    ),
+    "ps": ("ps", (_FORMAT, _HELP), 1, -1, True, "CONTAINER [OPTION ...]", "list the container's processes"),
+    "pause": ("pause", (_HELP,), 1, 1, False, _NAMED, "freeze the container's processes"),
+    "resume": ("pause", (_HELP,), 1, 1, False, _NAMED, "thaw the container's processes"),
+    "spec": (
+        "spec",
+        (
+            (("bundle", "b"), TEXT, "", (), "DIR", "where to write it (default: the current directory)"),
+            (("rootless",), BOOL, False, (), "", "for a user without privileges"),
+            _HELP,
+        ),
+        0, 0, False, "", "write a config.json to start from",
+    ),
+    "features": ("features", (_HELP,), 0, 0, False, "", "print what this runtime supports, in JSON"),
+    "validate": ("validate", (_HELP,), 1, 1, False, "BUNDLE", "check a bundle's config.json"),
+    "explain": (
+        "explain",
+        ((("json",), BOOL, False, (), "", "print it in JSON"), _HELP),
+        1, 1, False, "BUNDLE", "print what creating the bundle's container would do",
+    ),
+    "help": ("help", (_HELP,), 0, 1, False, "[COMMAND]", "show the help of a command"),
+    "version": ("version", (_HELP,), 0, 0, False, "", "show the version"),
+}  # fmt: skip
