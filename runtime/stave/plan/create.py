@@ -1,0 +1,100 @@
+"""The Program of `create`, up to and including the user's program that `start` lets loose."""
+
+from __future__ import annotations
+
+from stave.plan.capabilities import resolve
+from stave.plan.constants import CLONE_NEWNS, CLONE_NEWUSER
+from stave.plan.devices import add_devices
+from stave.plan.hooks import add_container_hooks, add_runtime_hooks
+from stave.plan.mounts import add_mounts
+from stave.plan.namespaces import Namespaces, add_namespaces, setgroups_denied
+from stave.plan.process import add_console, add_execution, add_session, add_user, oom_score
+from stave.plan.result import Plan
+from stave.plan.rlimits import add_rlimits
+from stave.plan.rootfs import close_up, enter_root, open_root
+from stave.plan.sysctl import add_sysctls
+from stave.plan.unsupported import refuse_linux, refuse_process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from stave.host.facts import Facts
+    from stave.plan.hooks import HookState
+    from stave.plan.program import Operation
+
+
+def plan_create(
+    config: Mapping[str, Any],
+    *,
+    container_id: str,
+    bundle: str,
+    facts: Facts,
+    cgroup_setup: Sequence[Operation],
+    cgroup_join: Sequence[Operation],
+    cgroup_paths: Mapping[str, str],
+    hook_state: HookState,
+    seccomp: tuple[bytes, int] | None = None,
+    no_pivot: bool = False,
+    no_new_keyring: bool = False,
+    preserve_fds: int = 0,
+) -> Plan:
+    """Everything that `create` and `start` do for this configuration, in order.
+
+    Args:
+        config: a valid config.json.
+        bundle: absolute path; relative paths of the configuration count from it.
+        cgroup_setup: makes the cgroups and sets their limits.
+        cgroup_join: moves the new process into them.
+        cgroup_paths: absolute directory of the container's cgroup per v1 hierarchy, and under "" in v2.
+        hook_state: gives, for a status, the state's JSON text before and after the pid.
+        seccomp: the compiled filter (struct sock_filter[]) and its SECCOMP_FILTER_FLAG_* bits.
+        no_pivot: for roots that cannot be pivoted, such as an initramfs.
+        no_new_keyring: leave the session keyring alone.
+        preserve_fds: how many descriptors from 3 on stay open in the user's program.
+
+    Raises:
+        ConfigError: something that cannot be done, or not safely.
+
+    Spec: runtime.md#create
+    """
+    linux: Mapping[str, Any] = config.get("linux") or {}
+    process: Mapping[str, Any] = config.get("process") or {}
+    hooks: Mapping[str, Any] = config.get("hooks") or {}
+    refuse_linux(linux)
+    refuse_process(process)
+    namespaces = Namespaces(linux.get("namespaces", ()))
+    plan = Plan(namespaces.own)
+    program = plan.program
+
+    program.operations += cgroup_setup
+    add_namespaces(program, namespaces, linux, facts, [*cgroup_join, *oom_score(process)])
+
+    open_root(program, config, bundle, namespaces)
+    add_mounts(program, config, bundle, namespaces, facts, cgroup_paths)
+    add_devices(program, config, namespaces, facts)
+    add_console(program, process, mount=bool(namespaces.own & CLONE_NEWNS))
+    add_runtime_hooks(program, hooks)
+    add_container_hooks(program, hooks, "createContainer", hook_state)
+    enter_root(program, namespaces, no_pivot)
+    if hostname := config.get("hostname"):
+        program.add("set_hostname", "/hostname", hostname)
+    if domainname := config.get("domainname"):
+        program.add("set_domainname", "/domainname", domainname)
+    add_sysctls(program, linux.get("sysctl", {}))
+    close_up(program, config, namespaces)
+
+    add_session(program, linux, container_id, preserve_fds, no_new_keyring)
+    if not process:
+        program.add("wait_for_start", "", "listener")
+        return plan
+    in_user_namespace = bool(namespaces.own & CLONE_NEWUSER)
+    capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
+    denied = bool(namespaces.new & CLONE_NEWUSER) and setgroups_denied(linux, facts)
+    add_user(program, process, capabilities, denied, create_directory=True)
+    program.add("wait_for_start", "", "listener")
+    add_rlimits(program, process.get("rlimits", ()))
+    add_container_hooks(program, hooks, "startContainer", hook_state)
+    add_execution(program, process, capabilities, seccomp)
+    return plan

@@ -1,0 +1,84 @@
+"""The Program of `exec`: one more process in a container that runs."""
+
+from __future__ import annotations
+
+from stave.plan.capabilities import resolve
+from stave.plan.constants import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER
+from stave.plan.namespaces import setgroups_denied
+from stave.plan.process import add_console, add_execution, add_session, add_user, oom_score
+from stave.plan.result import Plan
+from stave.plan.rlimits import add_rlimits
+from stave.plan.rootfs import enter_host_root
+from stave.plan.unsupported import refuse_process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from stave.host.facts import Facts
+    from stave.plan.program import Operation
+
+
+def plan_exec(
+    process: Mapping[str, Any],
+    *,
+    container_id: str,
+    bundle: str,
+    config: Mapping[str, Any],
+    facts: Facts,
+    cgroup_join: Sequence[Operation],
+    namespaces: int,
+    seccomp: tuple[bytes, int] | None = None,
+    no_new_keyring: bool = False,
+    preserve_fds: int = 0,
+) -> Plan:
+    """Everything that `exec` does for this process, in order.
+
+    What `process` leaves out of capabilities, rlimits and oomScoreAdj is as in the container's own process.
+
+    Args:
+        process: an object like config.json's `process`.
+        bundle: absolute path of the container's bundle.
+        config: the configuration that the container was created with.
+        cgroup_join: moves the new process into the container's cgroups.
+        namespaces: CLONE_NEW* bits of the container's namespaces, as `Plan.namespaces` of its creation. The
+            descriptor "container" (a pidfd of its first process) stands for all of them.
+        seccomp, no_new_keyring, preserve_fds: as for `plan_create`.
+
+    Raises:
+        ConfigError: something that cannot be done, or not safely.
+    """
+    linux: Mapping[str, Any] = config.get("linux") or {}
+    own: Mapping[str, Any] = config.get("process") or {}
+    inherited = {key: own[key] for key in ("capabilities", "rlimits", "oomScoreAdj") if key in own}
+    process = {**inherited, **process}
+    refuse_process(process)
+    plan = Plan(namespaces)
+    program = plan.program
+
+    program.add("clone", "", 0)
+    program.operations += cgroup_join
+    program.operations += oom_score(process)
+    program.add("set_dumpable", "", 0)
+    if namespaces:
+        program.add("setns", "", "container", namespaces)
+    if namespaces & CLONE_NEWUSER:
+        program.add("become_root", "")
+    if namespaces & (CLONE_NEWPID | CLONE_NEWTIME):
+        program.add("fork", "")
+    if not namespaces & CLONE_NEWNS:
+        enter_host_root(program, config, bundle)
+
+    add_console(program, process, mount=False)
+    add_session(program, linux, container_id, preserve_fds, no_new_keyring)
+    in_user_namespace = bool(namespaces & CLONE_NEWUSER)
+    capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
+    denied = in_user_namespace and setgroups_denied(linux, facts)
+    add_user(program, process, capabilities, denied, create_directory=False)
+    if rlimits := process.get("rlimits"):
+        # As late as in `create`: the way here may need more than the program is allowed.
+        program.add("wait_for_runtime", "/process/rlimits")
+        add_rlimits(program, rlimits)
+    add_execution(program, process, capabilities, seccomp)
+    return plan

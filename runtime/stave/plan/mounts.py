@@ -1,0 +1,167 @@
+"""The configured mounts, in their order."""
+
+from __future__ import annotations
+
+from stave.errors import ConfigError
+from stave.plan.cgroup_mounts import CgroupMounts
+from stave.plan.constants import CLONE_NEWNET, CLONE_NEWUSER, MOUNT_ATTR_RDONLY, MS_REC
+from stave.plan.mount_options import parse_options
+from stave.plan.operations import MOUNT_ON_PROC, MOUNT_REAL_TARGET, MOUNT_RECURSIVE
+from stave.plan.paths import clean, from_bundle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from stave.host.facts import Facts
+    from stave.plan.mount_options import MountOptions
+    from stave.plan.namespaces import Namespaces
+    from stave.plan.program import Program
+
+# What may be replaced in a container's /proc: files that tell of the machine, so that they tell of the
+# container instead (lxcfs). Anything else there is trusted by the runtime or by the container's programs.
+ON_PROC = frozenset(
+    (
+        "/proc/cpuinfo",
+        "/proc/diskstats",
+        "/proc/loadavg",
+        "/proc/meminfo",
+        "/proc/net/dev",
+        "/proc/slabinfo",
+        "/proc/stat",
+        "/proc/swaps",
+        "/proc/sys/crypto/fips_enabled",
+        "/proc/sys/kernel/ns_last_pid",
+        "/proc/uptime",
+    )
+)
+
+# "ro" is only the mount's business for these; a file system on a device must not be written to either.
+VIRTUAL = frozenset(("proc", "sysfs", "tmpfs", "ramfs", "mqueue", "devpts", "cgroup", "cgroup2", "bpf"))
+
+
+def add_mounts(
+    program: Program,
+    config: Mapping[str, Any],
+    bundle: str,
+    namespaces: Namespaces,
+    facts: Facts,
+    cgroup_paths: Mapping[str, str],
+) -> None:
+    """Every entry of `mounts` is in place below the root.
+
+    Raises:
+        ConfigError: an entry that would hide the container's /proc, or that cannot be honoured.
+
+    Spec: config.md#mounts
+    """
+    cgroups = CgroupMounts(program, namespaces, facts, cgroup_paths)
+    # sysfs can only be mounted by the owner of the network namespace whose devices it shows.
+    sysfs_refused = bool(namespaces.new & CLONE_NEWUSER) and not namespaces.new & CLONE_NEWNET
+    for index, entry in enumerate(config.get("mounts", ())):
+        pointer = f"/mounts/{index}"
+        for key in ("uidMappings", "gidMappings"):
+            if entry.get(key):
+                raise ConfigError(f"{pointer}/{key}", "mappings of a mount are not supported")
+        options = parse_options(entry.get("options", ()), f"{pointer}/options")
+        target = clean(entry["destination"])
+        kind = entry.get("type", "")
+        if options.remount:
+            _add_remount(program, pointer, target, options)
+        elif options.bind or kind == "bind":
+            _add_bind(program, pointer, entry, bundle, target, options)
+        elif kind == "cgroup":
+            cgroups.add(pointer, target, options)
+        elif kind == "sysfs" and sysfs_refused:
+            _add_host_sysfs(program, pointer, target, options)
+        else:
+            _add_mount(program, pointer, entry, target, options)
+
+
+def _add_mount(
+    program: Program, pointer: str, entry: Mapping[str, Any], target: str, options: MountOptions
+) -> None:
+    kind = entry.get("type")
+    if not kind:
+        raise ConfigError(f"{pointer}/type", "missing, and neither bind nor rbind is among the options")
+    flags = _place(pointer, target, hides_proc=kind != "proc")
+    if kind in ("proc", "sysfs"):
+        flags |= MOUNT_REAL_TARGET
+    if options.recursive_propagation:
+        flags |= MOUNT_RECURSIVE
+    parameters = options.parameters
+    if options.attributes & MOUNT_ATTR_RDONLY and kind not in VIRTUAL:
+        parameters = ["ro", *parameters]
+    program.add(
+        "mount",
+        pointer,
+        kind,
+        entry.get("source") or "none",
+        target,
+        options.attributes,
+        options.propagation & ~MS_REC,
+        parameters,
+        flags,
+    )
+
+
+def _add_bind(
+    program: Program,
+    pointer: str,
+    entry: Mapping[str, Any],
+    bundle: str,
+    target: str,
+    options: MountOptions,
+) -> None:
+    source = entry.get("source")
+    if not source:
+        raise ConfigError(f"{pointer}/source", "missing: a bind mount needs one")
+    source = from_bundle(bundle, source)
+    # The host's own procfs may take the place of the container's: that is sharing the pid namespace.
+    flags = _place(pointer, target, hides_proc=clean(source) != "/proc")
+    if options.recursive:
+        flags |= MOUNT_RECURSIVE
+    program.add(
+        "bind",
+        pointer,
+        source,
+        target,
+        options.set,
+        options.clear,
+        options.recursive_set,
+        options.recursive_clear,
+        options.propagation & ~MS_REC,
+        flags,
+    )
+
+
+def _add_remount(program: Program, pointer: str, target: str, options: MountOptions) -> None:
+    if options.recursive_set or options.recursive_clear:
+        raise ConfigError(f"{pointer}/options", "a remount changes one mount, not all below it")
+    flags = MOUNT_ON_PROC if target.startswith("/proc") else 0
+    if options.recursive_propagation:
+        flags |= MOUNT_RECURSIVE
+    parameters = [] if options.bind else options.parameters
+    propagation = options.propagation & ~MS_REC
+    program.add("remount", pointer, target, options.set, options.clear, propagation, parameters, flags)
+
+
+def _add_host_sysfs(program: Program, pointer: str, target: str, options: MountOptions) -> None:
+    recursive_set = options.attributes | MOUNT_ATTR_RDONLY
+    flags = MOUNT_RECURSIVE | MOUNT_REAL_TARGET
+    propagation = options.propagation & ~MS_REC
+    program.add("bind", pointer, "/sys", target, 0, 0, recursive_set, 0, propagation, flags)
+
+
+def _place(pointer: str, target: str, hides_proc: bool) -> int:
+    """MOUNT_* bits that the target calls for."""
+    if target == "/proc":
+        if hides_proc:
+            raise ConfigError(f"{pointer}/destination", "only a procfs may be mounted on /proc")
+        return MOUNT_REAL_TARGET
+    if not target.startswith("/proc/"):
+        return 0
+    if target in ON_PROC:
+        return MOUNT_ON_PROC
+    raise ConfigError(f"{pointer}/destination", f"{target}: nothing may be mounted there, it is part of /proc")

@@ -1,0 +1,53 @@
+"""Resource limits of the process."""
+
+from __future__ import annotations
+
+from stave.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from stave.plan.program import Program
+
+# In the order of their numbers, see getrlimit(2).
+NAMES = (
+    "RLIMIT_CPU",
+    "RLIMIT_FSIZE",
+    "RLIMIT_DATA",
+    "RLIMIT_STACK",
+    "RLIMIT_CORE",
+    "RLIMIT_RSS",
+    "RLIMIT_NPROC",
+    "RLIMIT_NOFILE",
+    "RLIMIT_MEMLOCK",
+    "RLIMIT_AS",
+    "RLIMIT_LOCKS",
+    "RLIMIT_SIGPENDING",
+    "RLIMIT_MSGQUEUE",
+    "RLIMIT_NICE",
+    "RLIMIT_RTPRIO",
+    "RLIMIT_RTTIME",
+)
+
+NUMBERS: dict[str, int] = {name: number for number, name in enumerate(NAMES)}
+
+
+def add_rlimits(program: Program, rlimits: Sequence[Mapping[str, Any]]) -> None:
+    """The process has its limits. By the runtime: raising one takes a right that the container may lack.
+
+    Raises:
+        ConfigError: a type that the kernel does not have.
+    """
+    for index, limit in enumerate(rlimits):
+        pointer = f"/process/rlimits/{index}"
+        number = NUMBERS.get(limit["type"])
+        if number is None:
+            raise ConfigError(f"{pointer}/type", f"no resource limit is called {limit['type']!r}")
+        program.add("set_rlimit", pointer, number, _signed(limit["soft"]), _signed(limit["hard"]))
+
+
+def _signed(limit: int) -> int:
+    # Operations carry signed numbers; RLIM_INFINITY, the largest unsigned one, is -1.
+    return limit - (1 << 64) if limit >> 63 else limit

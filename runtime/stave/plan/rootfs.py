@@ -1,0 +1,95 @@
+"""The container's root: prepared before the mounts, entered and closed up after them."""
+
+from __future__ import annotations
+
+from stave.errors import ConfigError
+from stave.plan.constants import (
+    CLONE_NEWNS,
+    MOUNT_ATTR_RDONLY,
+    MS_PRIVATE,
+    MS_REC,
+    MS_SHARED,
+    MS_SLAVE,
+    MS_UNBINDABLE,
+    PROPAGATION,
+)
+from stave.plan.paths import clean, from_bundle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from stave.plan.namespaces import Namespaces
+    from stave.plan.program import Program
+
+
+def open_root(program: Program, config: Mapping[str, Any], bundle: str, namespaces: Namespaces) -> None:
+    """The root file system is a mount of its own (or, without a mount namespace, the directory it is).
+
+    Spec: config-linux.md#rootfs-mount-propagation
+    """
+    if namespaces.new & CLONE_NEWNS:
+        propagation = _propagation(config)
+        if propagation & MS_SHARED:
+            # The host's mounts stay what they are, so that a shared bind reaches back to the host.
+            flags = MS_SHARED
+        elif propagation & (MS_PRIVATE | MS_UNBINDABLE):
+            # An unbindable tree could not become a root; the root turns unbindable once it is one.
+            flags = MS_PRIVATE
+        else:
+            flags = MS_SLAVE
+        pointer = "/linux/rootfsPropagation" if propagation else ""
+        program.add("set_propagation", pointer, flags | MS_REC)
+    own_mounts = int(bool(namespaces.own & CLONE_NEWNS))
+    program.add("open_root", "/root/path", _root_path(config, bundle), own_mounts)
+
+
+def enter_root(program: Program, namespaces: Namespaces, no_pivot: bool) -> None:
+    """The root file system is the process's root."""
+    if not namespaces.own & CLONE_NEWNS:
+        program.add("change_root", "/root/path")
+    elif no_pivot:
+        program.add("move_root", "/root/path")
+    else:
+        program.add("pivot_root", "/root/path")
+
+
+def enter_host_root(program: Program, config: Mapping[str, Any], bundle: str) -> None:
+    """The container's root is the process's root, where the container shares the mounts of the host."""
+    program.add("open_root", "/root/path", _root_path(config, bundle), 0)
+    program.add("change_root", "/root/path")
+
+
+def close_up(program: Program, config: Mapping[str, Any], namespaces: Namespaces) -> None:
+    """Masked paths are hidden, read-only paths and a read-only root are read-only, in this order: the
+    first two need places to mount on.
+
+    Raises:
+        ConfigError: it would change the mounts of the host.
+    """
+    linux = config.get("linux", {})
+    for key, operation in (("maskedPaths", "mask_path"), ("readonlyPaths", "make_readonly")):
+        for index, path in enumerate(linux.get(key, ())):
+            program.add(operation, f"/linux/{key}/{index}", clean(path))
+    attributes = MOUNT_ATTR_RDONLY if config["root"].get("readonly") else 0
+    propagation = _propagation(config)
+    if not (attributes or propagation):
+        return
+    pointer = "/root/readonly" if attributes else "/linux/rootfsPropagation"
+    if not namespaces.own & CLONE_NEWNS:
+        raise ConfigError(pointer, "needs a mount namespace")
+    program.add("set_root", pointer, attributes, propagation)
+
+
+def _root_path(config: Mapping[str, Any], bundle: str) -> str:
+    return from_bundle(bundle, config["root"]["path"])
+
+
+def _propagation(config: Mapping[str, Any]) -> int:
+    word = config.get("linux", {}).get("rootfsPropagation") or ""
+    if not word:
+        return 0
+    if word not in PROPAGATION:
+        raise ConfigError("/linux/rootfsPropagation", f"unknown word {word!r}")
+    return PROPAGATION[word]
