@@ -1,0 +1,81 @@
+"""The runtime under test, and one of each of its callers, started once.
+
+The runtime is the one named by `--runtime` or by `STAVE_TEST_RUNTIME`, otherwise the `stave` beside the
+Python that runs the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .containerd import Containerd, containerd
+from .engines import Engine, docker, podman
+from .image import write_archive
+
+
+def _executable(name: str) -> str:
+    """Returns the program's path; the test is skipped where the program is not installed."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return path
+
+
+@pytest.fixture(scope="session")
+def runtime(request: pytest.FixtureRequest) -> Path:
+    """The absolute path of the runtime's executable."""
+    named = request.config.getoption("--runtime", default=None) or os.environ.get("STAVE_TEST_RUNTIME")
+    wanted = named or str(Path(sys.executable).with_name("stave"))
+    path = shutil.which(wanted)
+    assert path is not None, f"there is no runtime {wanted}"
+    return Path(path).absolute()
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image archive that every engine can load."""
+    file = tmp_path_factory.mktemp("image") / "busybox.tar"
+    write_archive(Path(_executable("busybox")), file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def podman_engine(runtime: Path, archive: Path) -> Iterator[Engine]:
+    """podman with the runtime."""
+    with podman(_executable("podman"), runtime, archive) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def docker_engine(runtime: Path, archive: Path) -> Iterator[Engine]:
+    """Docker with the runtime."""
+    with docker({name: _executable(name) for name in ("docker", "dockerd")}, runtime, archive) as engine:
+        yield engine
+
+
+@pytest.fixture(params=["podman", "docker"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Either engine, without containers before and after."""
+    chosen: Engine = request.getfixturevalue(f"{request.param}_engine")
+    yield chosen
+    chosen.remove_all()
+
+
+@pytest.fixture(scope="session")
+def containerd_server(runtime: Path, archive: Path) -> Iterator[Containerd]:
+    """containerd with the runtime."""
+    with containerd({name: _executable(name) for name in ("containerd", "ctr")}, runtime, archive) as server:
+        yield server
+
+
+@pytest.fixture
+def ctr(containerd_server: Containerd) -> Iterator[Containerd]:
+    """containerd, without containers before and after."""
+    yield containerd_server
+    containerd_server.remove_all()
