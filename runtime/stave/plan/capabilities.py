@@ -4,7 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from ocispec.types import Capabilities as CapabilityNames
 
     from stave.host.facts import Facts
 
@@ -70,15 +72,15 @@ class Capabilities:
 
 
 def resolve(
-    sets: Mapping[str, Sequence[str]], facts: Facts, in_user_namespace: bool, warnings: list[str]
+    sets: CapabilityNames, facts: Facts, in_user_namespace: bool, warnings: list[str]
 ) -> Capabilities:
     """The sets of process.capabilities, without what cannot be granted; each omission is added to `warnings`.
 
     Without process.capabilities (an empty mapping) the process has none, root or not.
 
     Args:
-        in_user_namespace: the container has a user namespace. Whoever enters one holds all capabilities there,
-            whatever the runtime holds outside.
+        in_user_namespace: the container has a user namespace. Whoever enters one holds all capabilities
+            in it, whatever the runtime holds outside.
 
     Spec: config.md#linux-process
     """
@@ -87,9 +89,9 @@ def resolve(
     unknown: dict[str, None] = {}
     not_held: dict[str, None] = {}
 
-    def mask(kind: str) -> int:
+    def mask(names: Sequence[str]) -> int:
         bits = 0
-        for name in sets.get(kind, ()):
+        for name in names:
             number = NUMBERS.get(name, last + 1)
             if number > last:
                 unknown[name] = None
@@ -104,11 +106,15 @@ def resolve(
             warnings.append(f"process.capabilities.{kind}: left out {text(missing)}: {reason}")
         return bits & limit
 
-    bounding = mask("bounding")
-    permitted = mask("permitted")
-    effective = within("effective", mask("effective"), permitted, "not permitted")
-    inheritable = within("inheritable", mask("inheritable"), bounding, "not in the bounding set")
-    ambient = within("ambient", mask("ambient"), permitted & inheritable, "not permitted and inheritable")
+    bounding = mask(sets.get("bounding", ()))
+    permitted = mask(sets.get("permitted", ()))
+    effective = within("effective", mask(sets.get("effective", ())), permitted, "not permitted")
+    inheritable = within(
+        "inheritable", mask(sets.get("inheritable", ())), bounding, "not in the bounding set"
+    )
+    ambient = within(
+        "ambient", mask(sets.get("ambient", ())), permitted & inheritable, "not permitted and inheritable"
+    )
     for names, reason in ((unknown, "unknown to this kernel"), (not_held, "not held by the runtime")):
         if names:
             warnings.append(f"process.capabilities: left out {' '.join(names)}: {reason}")

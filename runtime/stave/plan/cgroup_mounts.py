@@ -61,9 +61,7 @@ class CgroupMounts:
         else:
             raise ConfigError(pointer, "no cgroup file system is mounted on this machine")
 
-    def _add_v2(
-        self, pointer: str, hierarchy: str, target: str, attributes: int, propagation: int
-    ) -> None:
+    def _add_v2(self, pointer: str, hierarchy: str, target: str, attributes: int, propagation: int) -> None:
         if self.own_namespace:
             self.program.add("mount", pointer, "cgroup2", "cgroup", target, attributes, propagation, [], 0)
             return

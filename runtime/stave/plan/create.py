@@ -13,20 +13,24 @@ from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
 from stave.plan.rootfs import close_up, enter_root, open_root
 from stave.plan.sysctl import add_sysctls
-from stave.plan.unsupported import refuse_linux, refuse_process
+from stave.plan.unsupported import refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+
+    from ocispec.types import Config, Process
 
     from stave.host.facts import Facts
     from stave.plan.hooks import HookState
     from stave.plan.program import Operation
 
+# What is created without a process can be deleted, but not started.
+NO_PROCESS: Process = {"cwd": "/", "args": []}
+
 
 def plan_create(
-    config: Mapping[str, Any],
+    config: Config,
     *,
     container_id: str,
     bundle: str,
@@ -59,11 +63,10 @@ def plan_create(
 
     Spec: runtime.md#create
     """
-    linux: Mapping[str, Any] = config.get("linux") or {}
-    process: Mapping[str, Any] = config.get("process") or {}
-    hooks: Mapping[str, Any] = config.get("hooks") or {}
-    refuse_linux(linux)
-    refuse_process(process)
+    linux = config.get("linux", {})
+    hooks = config.get("hooks", {})
+    process = config.get("process", NO_PROCESS)
+    refuse(linux, process)
     namespaces = Namespaces(linux.get("namespaces", ()))
     plan = Plan(namespaces.own)
     program = plan.program
@@ -72,21 +75,21 @@ def plan_create(
     add_namespaces(program, namespaces, linux, facts, [*cgroup_join, *oom_score(process)])
 
     open_root(program, config, bundle, namespaces)
-    add_mounts(program, config, bundle, namespaces, facts, cgroup_paths)
+    read_only = add_mounts(program, config, bundle, namespaces, facts, cgroup_paths)
     add_devices(program, config, namespaces, facts)
     add_console(program, process, mount=bool(namespaces.own & CLONE_NEWNS))
     add_runtime_hooks(program, hooks)
-    add_container_hooks(program, hooks, "createContainer", hook_state)
+    add_container_hooks(program, "/hooks/createContainer", hooks.get("createContainer", ()), hook_state)
     enter_root(program, namespaces, no_pivot)
     if hostname := config.get("hostname"):
         program.add("set_hostname", "/hostname", hostname)
     if domainname := config.get("domainname"):
         program.add("set_domainname", "/domainname", domainname)
     add_sysctls(program, linux.get("sysctl", {}))
-    close_up(program, config, namespaces)
+    close_up(program, config, namespaces, read_only)
 
     add_session(program, linux, container_id, preserve_fds, no_new_keyring)
-    if not process:
+    if "process" not in config:
         program.add("wait_for_start", "", "listener")
         return plan
     in_user_namespace = bool(namespaces.own & CLONE_NEWUSER)
@@ -95,6 +98,6 @@ def plan_create(
     add_user(program, process, capabilities, denied, create_directory=True)
     program.add("wait_for_start", "", "listener")
     add_rlimits(program, process.get("rlimits", ()))
-    add_container_hooks(program, hooks, "startContainer", hook_state)
+    add_container_hooks(program, "/hooks/startContainer", hooks.get("startContainer", ()), hook_state)
     add_execution(program, process, capabilities, seccomp)
     return plan

@@ -7,8 +7,7 @@ from stave.plan.paths import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from ocispec.types import Config
 
     from stave.host.facts import Facts
     from stave.plan.namespaces import Namespaces
@@ -36,9 +35,7 @@ DEFAULT_LINKS = (
 )
 
 
-def add_devices(
-    program: Program, config: Mapping[str, Any], namespaces: Namespaces, facts: Facts
-) -> None:
+def add_devices(program: Program, config: Config, namespaces: Namespaces, facts: Facts) -> None:
     """The configured devices, those that every container has, and the links in /dev exist.
 
     Where /dev is a bind mount it is left as it is: what lies there belongs to somebody else.
@@ -52,8 +49,8 @@ def add_devices(
         path = clean(device["path"])
         configured.add(path)
         mode = TYPES[device["type"]] | device.get("fileMode", 0o666) & 0o7777
-        numbers = device.get("major", 0), device.get("minor", 0)
-        owner = device.get("uid", 0), device.get("gid", 0)
+        numbers = (device.get("major", 0), device.get("minor", 0))
+        owner = (device.get("uid", 0), device.get("gid", 0))
         _add_node(program, f"/linux/devices/{index}", path, mode, numbers, owner, bind)
     for path, major, minor in DEFAULT_DEVICES:
         if path not in configured:
@@ -78,7 +75,7 @@ def _add_node(
         program.add("make_node", pointer, path, mode, *numbers, *owner)
 
 
-def _dev_is_bound(config: Mapping[str, Any]) -> bool:
+def _dev_is_bound(config: Config) -> bool:
     for mount in config.get("mounts", ()):
         if clean(mount["destination"]) == "/dev":
             options = mount.get("options", ())

@@ -9,23 +9,24 @@ from stave.plan.process import add_console, add_execution, add_session, add_user
 from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
 from stave.plan.rootfs import enter_host_root
-from stave.plan.unsupported import refuse_process
+from stave.plan.unsupported import refuse_exec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
+
+    from ocispec.types import Config, Process
 
     from stave.host.facts import Facts
     from stave.plan.program import Operation
 
 
 def plan_exec(
-    process: Mapping[str, Any],
+    process: Process,
     *,
     container_id: str,
     bundle: str,
-    config: Mapping[str, Any],
+    config: Config,
     facts: Facts,
     cgroup_join: Sequence[Operation],
     namespaces: int,
@@ -49,11 +50,9 @@ def plan_exec(
     Raises:
         ConfigError: something that cannot be done, or not safely.
     """
-    linux: Mapping[str, Any] = config.get("linux") or {}
-    own: Mapping[str, Any] = config.get("process") or {}
-    inherited = {key: own[key] for key in ("capabilities", "rlimits", "oomScoreAdj") if key in own}
-    process = {**inherited, **process}
-    refuse_process(process)
+    linux = config.get("linux", {})
+    process = _with_defaults(process, config)
+    refuse_exec(process)
     plan = Plan(namespaces)
     program = plan.program
 
@@ -82,3 +81,13 @@ def plan_exec(
         add_rlimits(program, rlimits)
     add_execution(program, process, capabilities, seccomp)
     return plan
+
+
+def _with_defaults(process: Process, config: Config) -> Process:
+    result = process.copy()
+    if "process" in config:
+        own = config["process"]
+        for key in ("capabilities", "rlimits", "oomScoreAdj"):
+            if key in own and key not in result:
+                result[key] = own[key]
+    return result

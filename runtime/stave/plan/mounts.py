@@ -8,11 +8,13 @@ from stave.plan.constants import CLONE_NEWNET, CLONE_NEWUSER, MOUNT_ATTR_RDONLY,
 from stave.plan.mount_options import parse_options
 from stave.plan.operations import MOUNT_ON_PROC, MOUNT_REAL_TARGET, MOUNT_RECURSIVE
 from stave.plan.paths import clean, from_bundle
+from stave.plan.program import Operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+
+    from ocispec.types import Config, Mount
 
     from stave.host.facts import Facts
     from stave.plan.mount_options import MountOptions
@@ -43,13 +45,16 @@ VIRTUAL = frozenset(("proc", "sysfs", "tmpfs", "ramfs", "mqueue", "devpts", "cgr
 
 def add_mounts(
     program: Program,
-    config: Mapping[str, Any],
+    config: Config,
     bundle: str,
     namespaces: Namespaces,
     facts: Facts,
     cgroup_paths: Mapping[str, str],
-) -> None:
+) -> list[Operation]:
     """Every entry of `mounts` is in place below the root.
+
+    Returns:
+        What makes read-only those mounts that still have to be filled: they are writable up to then.
 
     Raises:
         ConfigError: an entry that would hide the container's /proc, or that cannot be honoured.
@@ -59,11 +64,11 @@ def add_mounts(
     cgroups = CgroupMounts(program, namespaces, facts, cgroup_paths)
     # sysfs can only be mounted by the owner of the network namespace whose devices it shows.
     sysfs_refused = bool(namespaces.new & CLONE_NEWUSER) and not namespaces.new & CLONE_NEWNET
+    read_only: list[Operation] = []
     for index, entry in enumerate(config.get("mounts", ())):
         pointer = f"/mounts/{index}"
-        for key in ("uidMappings", "gidMappings"):
-            if entry.get(key):
-                raise ConfigError(f"{pointer}/{key}", "mappings of a mount are not supported")
+        if entry.get("uidMappings"):
+            raise ConfigError(f"{pointer}/uidMappings", "mappings of a mount are not supported")
         options = parse_options(entry.get("options", ()), f"{pointer}/options")
         target = clean(entry["destination"])
         kind = entry.get("type", "")
@@ -76,12 +81,15 @@ def add_mounts(
         elif kind == "sysfs" and sysfs_refused:
             _add_host_sysfs(program, pointer, target, options)
         else:
+            if (kind == "tmpfs" or target == "/dev") and options.attributes & MOUNT_ATTR_RDONLY:
+                read_only.append(Operation("remount", pointer, (target, MOUNT_ATTR_RDONLY, 0, 0, [], 0)))
+                options.set &= ~MOUNT_ATTR_RDONLY
+                options.recursive_set &= ~MOUNT_ATTR_RDONLY
             _add_mount(program, pointer, entry, target, options)
+    return read_only
 
 
-def _add_mount(
-    program: Program, pointer: str, entry: Mapping[str, Any], target: str, options: MountOptions
-) -> None:
+def _add_mount(program: Program, pointer: str, entry: Mount, target: str, options: MountOptions) -> None:
     kind = entry.get("type")
     if not kind:
         raise ConfigError(f"{pointer}/type", "missing, and neither bind nor rbind is among the options")
@@ -109,7 +117,7 @@ def _add_mount(
 def _add_bind(
     program: Program,
     pointer: str,
-    entry: Mapping[str, Any],
+    entry: Mount,
     bundle: str,
     target: str,
     options: MountOptions,
@@ -164,4 +172,4 @@ def _place(pointer: str, target: str, hides_proc: bool) -> int:
         return 0
     if target in ON_PROC:
         return MOUNT_ON_PROC
-    raise ConfigError(f"{pointer}/destination", f"{target}: nothing may be mounted there, it is part of /proc")
+    raise ConfigError(f"{pointer}/destination", f"{target} is part of /proc, nothing may be mounted there")

@@ -22,7 +22,8 @@ from stave.plan.constants import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+
+    from ocispec.types import IDMapping, Linux, Namespace, TimeOffset
 
     from stave.host.facts import Facts
     from stave.plan.program import Operation, Program
@@ -53,18 +54,14 @@ class Namespaces:
 
     __slots__ = ("new", "joined", "own", "paths", "pointers")
 
-    def __init__(self, entries: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, entries: Sequence[Namespace]) -> None:
         self.new = 0
         self.joined = 0
         self.paths: list[tuple[int, str, str, str]] = []
         self.pointers: dict[int, str] = {}
         for index, entry in enumerate(entries):
             pointer = f"/linux/namespaces/{index}"
-            if entry["type"] not in NAMESPACES:
-                raise ConfigError(f"{pointer}/type", f"no namespace is of type {entry['type']!r}")
             flag, name = NAMESPACES[entry["type"]]
-            if flag in self.pointers:
-                raise ConfigError(pointer, f"a second {entry['type']} namespace")
             self.pointers[flag] = pointer
             if path := entry.get("path"):
                 self.joined |= flag
@@ -83,7 +80,7 @@ class Namespaces:
 def add_namespaces(
     program: Program,
     namespaces: Namespaces,
-    linux: Mapping[str, Any],
+    linux: Linux,
     facts: Facts,
     on_host: Sequence[Operation],
 ) -> None:
@@ -110,9 +107,7 @@ def add_namespaces(
         program.add("unshare", namespaces.pointers[CLONE_NEWCGROUP], CLONE_NEWCGROUP)
 
 
-def _enter_step_by_step(
-    program: Program, namespaces: Namespaces, linux: Mapping[str, Any], facts: Facts
-) -> None:
+def _enter_step_by_step(program: Program, namespaces: Namespaces, linux: Linux, facts: Facts) -> None:
     if namespaces.new & CLONE_NEWUSER:
         # Namespaces of the host can only be joined while the host's privileges last.
         _join(program, namespaces)
@@ -138,17 +133,18 @@ def _join(program: Program, namespaces: Namespaces) -> None:
         program.add("setns", pointer, name, flag)
 
 
-def _write_id_maps(program: Program, linux: Mapping[str, Any], facts: Facts) -> None:
-    for key in ("uidMappings", "gidMappings"):
-        if not linux.get(key):
-            raise ConfigError(f"/linux/{key}", "a new user namespace needs at least one mapping")
+def _write_id_maps(program: Program, linux: Linux, facts: Facts) -> None:
+    uids, gids = linux.get("uidMappings"), linux.get("gidMappings")
+    if not uids or not gids:
+        missing = "gidMappings" if uids else "uidMappings"
+        raise ConfigError(f"/linux/{missing}", "a new user namespace needs at least one mapping")
     if setgroups_denied(linux, facts):
         program.add("write_id_map", "/linux/gidMappings", "setgroups", "deny")
-    program.add("write_id_map", "/linux/gidMappings", "gid_map", _id_map(linux["gidMappings"]))
-    program.add("write_id_map", "/linux/uidMappings", "uid_map", _id_map(linux["uidMappings"]))
+    program.add("write_id_map", "/linux/gidMappings", "gid_map", _id_map(gids))
+    program.add("write_id_map", "/linux/uidMappings", "uid_map", _id_map(uids))
 
 
-def setgroups_denied(linux: Mapping[str, Any], facts: Facts) -> bool:
+def setgroups_denied(linux: Linux, facts: Facts) -> bool:
     """Whether a new user namespace has to give up setgroups(2).
 
     The kernel demands it of a user who maps no group but the own one (user_namespaces(7)); several are
@@ -158,10 +154,10 @@ def setgroups_denied(linux: Mapping[str, Any], facts: Facts) -> bool:
     return facts.euid != 0 and len(mappings) == 1 and mappings[0]["size"] == 1
 
 
-def _id_map(mappings: Sequence[Mapping[str, int]]) -> str:
+def _id_map(mappings: Sequence[IDMapping]) -> str:
     return "".join([f"{line['containerID']} {line['hostID']} {line['size']}\n" for line in mappings])
 
 
-def _time_offsets(offsets: Mapping[str, Mapping[str, int]]) -> str:
+def _time_offsets(offsets: Mapping[str, TimeOffset]) -> str:
     lines = [f"{clock} {at.get('secs', 0)} {at.get('nanosecs', 0)}\n" for clock, at in offsets.items()]
     return "".join(lines)

@@ -6,8 +6,9 @@ from stave.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
+
+    from ocispec.types import Rlimit
 
     from stave.plan.program import Program
 
@@ -34,7 +35,7 @@ NAMES = (
 NUMBERS: dict[str, int] = {name: number for number, name in enumerate(NAMES)}
 
 
-def add_rlimits(program: Program, rlimits: Sequence[Mapping[str, Any]]) -> None:
+def add_rlimits(program: Program, rlimits: Sequence[Rlimit]) -> None:
     """The process has its limits. By the runtime: raising one takes a right that the container may lack.
 
     Raises:

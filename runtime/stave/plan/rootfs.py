@@ -17,14 +17,15 @@ from stave.plan.paths import clean, from_bundle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from collections.abc import Sequence
+
+    from ocispec.types import Config
 
     from stave.plan.namespaces import Namespaces
-    from stave.plan.program import Program
+    from stave.plan.program import Operation, Program
 
 
-def open_root(program: Program, config: Mapping[str, Any], bundle: str, namespaces: Namespaces) -> None:
+def open_root(program: Program, config: Config, bundle: str, namespaces: Namespaces) -> None:
     """The root file system is a mount of its own (or, without a mount namespace, the directory it is).
 
     Spec: config-linux.md#rootfs-mount-propagation
@@ -55,23 +56,29 @@ def enter_root(program: Program, namespaces: Namespaces, no_pivot: bool) -> None
         program.add("pivot_root", "/root/path")
 
 
-def enter_host_root(program: Program, config: Mapping[str, Any], bundle: str) -> None:
+def enter_host_root(program: Program, config: Config, bundle: str) -> None:
     """The container's root is the process's root, where the container shares the mounts of the host."""
     program.add("open_root", "/root/path", _root_path(config, bundle), 0)
     program.add("change_root", "/root/path")
 
 
-def close_up(program: Program, config: Mapping[str, Any], namespaces: Namespaces) -> None:
-    """Masked paths are hidden, read-only paths and a read-only root are read-only, in this order: the
-    first two need places to mount on.
+def close_up(
+    program: Program, config: Config, namespaces: Namespaces, read_only: Sequence[Operation]
+) -> None:
+    """Masked paths are hidden; read-only paths, read-only mounts and a read-only root are read-only.
+
+    Args:
+        read_only: makes mounts read-only that had to be writable up to now.
 
     Raises:
         ConfigError: it would change the mounts of the host.
     """
     linux = config.get("linux", {})
-    for key, operation in (("maskedPaths", "mask_path"), ("readonlyPaths", "make_readonly")):
-        for index, path in enumerate(linux.get(key, ())):
-            program.add(operation, f"/linux/{key}/{index}", clean(path))
+    for index, path in enumerate(linux.get("maskedPaths", ())):
+        program.add("mask_path", f"/linux/maskedPaths/{index}", clean(path))
+    for index, path in enumerate(linux.get("readonlyPaths", ())):
+        program.add("make_readonly", f"/linux/readonlyPaths/{index}", clean(path))
+    program.operations += read_only
     attributes = MOUNT_ATTR_RDONLY if config["root"].get("readonly") else 0
     propagation = _propagation(config)
     if not (attributes or propagation):
@@ -82,14 +89,10 @@ def close_up(program: Program, config: Mapping[str, Any], namespaces: Namespaces
     program.add("set_root", pointer, attributes, propagation)
 
 
-def _root_path(config: Mapping[str, Any], bundle: str) -> str:
+def _root_path(config: Config, bundle: str) -> str:
     return from_bundle(bundle, config["root"]["path"])
 
 
-def _propagation(config: Mapping[str, Any]) -> int:
-    word = config.get("linux", {}).get("rootfsPropagation") or ""
-    if not word:
-        return 0
-    if word not in PROPAGATION:
-        raise ConfigError("/linux/rootfsPropagation", f"unknown word {word!r}")
-    return PROPAGATION[word]
+def _propagation(config: Config) -> int:
+    word = config.get("linux", {}).get("rootfsPropagation")
+    return PROPAGATION[word] if word else 0

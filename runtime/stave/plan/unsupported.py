@@ -7,31 +7,34 @@ from stave.errors import ConfigError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+
+    from ocispec.types import Linux, Process
 
 PROCESS = ("apparmorProfile", "selinuxLabel", "scheduler", "ioPriority")
+EXEC = (*PROCESS, "execCPUAffinity")
 LINUX = ("netDevices", "memoryPolicy", "intelRdt")
 
 
-def refuse_process(process: Mapping[str, Any]) -> None:
-    """`process` holds nothing unsupported.
-
-    Raises:
-        ConfigError: it does.
-    """
-    _refuse("/process", process, PROCESS)
-
-
-def refuse_linux(linux: Mapping[str, Any]) -> None:
-    """`linux` holds nothing unsupported.
+def refuse(linux: Linux, process: Process) -> None:
+    """A configuration to create a container from holds nothing unsupported.
 
     Raises:
         ConfigError: it does.
     """
     _refuse("/linux", linux, LINUX)
+    _refuse("/process", process, PROCESS)
 
 
-def _refuse(pointer: str, part: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+def refuse_exec(process: Process) -> None:
+    """A process to execute in a container holds nothing unsupported.
+
+    Raises:
+        ConfigError: it does.
+    """
+    _refuse("/process", process, EXEC)
+
+
+def _refuse(pointer: str, part: Mapping[str, object], keys: tuple[str, ...]) -> None:
     for key in keys:
         if part.get(key):
-            raise ConfigError(f"{pointer}/{key}", "not supported")
+            raise ConfigError(f"{pointer}/{key}", "is not supported")
