@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, cast
 
 import jsonschema
@@ -34,20 +35,25 @@ def problems(document: Any, kind: str = "config") -> list[Problem]:
     """Everything that is wrong with the document, in the order of its fields; empty when it is valid.
 
     The rules between fields are looked at when the fields by themselves are right. `kind` is one of
-    schema.KINDS.
+    schema.KINDS. Nulls count: a file should be read with ocispec.config or pass its without_nulls.
     """
-    bundle = schema.bundle(kind)
-    found = [_problem(bundle, error) for error in _validator(bundle).iter_errors(document)]
-    if not found:
-        found = [*rules.string_problems(document), *rules.problems(kind, document)]
-    return found
+    found = schema_problems(document, kind)
+    return found or [*rules.string_problems(document), *rules.problems(kind, document)]
 
 
-def _validator(bundle: dict[str, Any]) -> jsonschema.Draft4Validator:
+def schema_problems(document: Any, kind: str = "config") -> list[Problem]:
+    """What the schema alone says."""
+    validator = _validator(kind)
+    bundle = cast(dict[str, Any], validator.schema)
+    return [_problem(bundle, error) for error in validator.iter_errors(document)]
+
+
+@functools.cache
+def _validator(kind: str) -> jsonschema.Draft4Validator:
     checker = jsonschema.FormatChecker(formats=())
     for name, (accepts, _) in FORMATS.items():
         checker.checks(name)(lambda value, accepts=accepts: not isinstance(value, str) or accepts(value))
-    return jsonschema.Draft4Validator(bundle, format_checker=checker)
+    return jsonschema.Draft4Validator(schema.bundle(kind), format_checker=checker)
 
 
 def _problem(bundle: dict[str, Any], error: ValidationError) -> Problem:

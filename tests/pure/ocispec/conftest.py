@@ -1,0 +1,129 @@
+"""Valid documents to start from, and hypothesis strategies drawn from the schemas themselves."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from ocispec import config, schema
+
+CORPUS = Path(__file__).parent / "corpus"
+# Values that sit on or beyond the edges of what some property takes.
+ODD_VALUES: list[Any] = [
+    *(None, True, False, 0, -1, -2, 1, 6, 8, 100, 101, 1001, 65536, 2**31, 2**32 - 2, 2**32 - 1, 2**32),
+    *(2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63) - 1, 0.0, 1.0, 1.5, -1000, -1001),
+    *("", "/", "x", "/a\nb", "1.2.3", "2.0.0", "a", "rw", "rr", "3MB", "0-3,7", "7-3", "MB:0=1", "SCMP_ACT_KILL"),
+    *([], [None], ["x"], [""], [1], {}, {"": ""}, {"x": None}, {"x": "y"}, {"path": "/x"}),
+]
+FORMAT_EXAMPLES = {
+    "semver": ["1.0.0", "0.2.0", "3.1.4-rc.1+build.5"],
+    "oci-version": ["1.0.0", "1.0.2-dev", "1.3.0+dev", "1.99.0-rc.2"],
+    "absolute-path": ["/", "/dev/x", "/a b"],
+    "optional-absolute-path": ["", "/proc/1/ns/net"],
+    "number-list": ["", "0", "0-3,7", "12-12"],
+    "device-access": ["", "r", "wm", "rwm"],
+    "hugepage-size": ["64KB", "2MB", "1GB"],
+    "clos-id": ["/", "group"],
+    "line": ["", "L3:0=7f0"],
+    "memory-bandwidth-schema": ["MB:0=20"],
+}
+
+settings.register_profile("project", deadline=None, database=None, derandomize=True, max_examples=150)
+settings.load_profile("project")
+
+
+def corpus(name: str) -> Any:
+    """A configuration of the corpus as the loader sees it, nulls gone."""
+    return config.without_nulls(json.loads((CORPUS / f"{name}.json").read_bytes()))
+
+
+@pytest.fixture
+def full() -> Any:
+    """A valid configuration that uses every property of the specification."""
+    return corpus("every-property")
+
+
+@pytest.fixture
+def basic() -> Any:
+    """What the spec command prints: valid, and with the usual namespaces."""
+    return corpus("spec-command")
+
+
+@pytest.fixture(scope="session")
+def documents() -> Callable[[str], st.SearchStrategy[Any]]:
+    """A strategy for documents of a kind: most are valid by the schema, many are off by one change."""
+
+    def strategy(kind: str) -> st.SearchStrategy[Any]:
+        bundle = schema.bundle(kind)
+        drawn = _values(bundle, bundle)
+        if kind == "config":
+            drawn |= st.sampled_from(sorted(path.stem for path in CORPUS.glob("*.json"))).map(corpus)
+        return drawn | _mutated(drawn)
+
+    return strategy
+
+
+def _values(node: dict[str, Any], bundle: dict[str, Any]) -> st.SearchStrategy[Any]:
+    if "$ref" in node:
+        target = schema.definition(bundle, node["$ref"])
+        return st.deferred(lambda: _values(target, bundle))
+    if "enum" in node:
+        return st.sampled_from(node["enum"])
+    kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
+    return st.one_of([_of_type(kind, node, bundle) for kind in kinds])
+
+
+def _of_type(kind: str, node: dict[str, Any], bundle: dict[str, Any]) -> st.SearchStrategy[Any]:
+    if kind == "null":
+        return st.none()
+    if kind == "boolean":
+        return st.booleans()
+    if kind == "integer":
+        low, high = node["minimum"], node["maximum"]
+        return st.sampled_from([low, high]) | st.integers(low, high)
+    if kind == "string":
+        if "format" in node:
+            return st.sampled_from(FORMAT_EXAMPLES[node["format"]])
+        return st.text(min_size=node.get("minLength", 0), max_size=8)
+    if kind == "array":
+        items = _values(node["items"], bundle) if "items" in node else st.nothing()
+        return st.lists(items, min_size=node.get("minItems", 0), max_size=node.get("maxItems", 2))
+    if "additionalProperties" in node:
+        return st.dictionaries(st.text(max_size=8), _values(node["additionalProperties"], bundle), max_size=2)
+    members = {name: _values(member, bundle) for name, member in node["properties"].items()}
+    required = {name: members.pop(name) for name in node.get("required", ())}
+    return st.fixed_dictionaries(required, optional=members)
+
+
+@st.composite
+def _mutated(draw: st.DrawFn, documents: st.SearchStrategy[Any]) -> Any:
+    """A document with one member, item or itself replaced, removed, or moved by one."""
+    document = copy.deepcopy(draw(documents))
+    places: list[tuple[Any, Any]] = []
+    todo = [document]
+    while todo:
+        value = todo.pop()
+        keys: list[Any] = list(value) if isinstance(value, dict) else []
+        if isinstance(value, list):
+            keys = list(range(len(value)))
+        for key in keys:
+            places.append((value, key))
+            todo.append(value[key])
+    if not places:
+        return draw(st.sampled_from(ODD_VALUES))
+    parent, key = draw(st.sampled_from(places))
+    change = draw(st.sampled_from(["replace", "remove", "step"]))
+    if change == "remove":
+        del parent[key]
+    elif change == "step" and type(parent[key]) is int:
+        parent[key] += draw(st.sampled_from([-1, 1]))
+    else:
+        parent[key] = copy.deepcopy(draw(st.sampled_from(ODD_VALUES)))
+    return document
