@@ -174,6 +174,10 @@ def _add_rule(context: Context, default: int, rule: Object, pointer: str) -> Non
         for conditions in alternatives:
             array = ffi.new("struct scmp_arg_cmp[]", conditions) if conditions else ffi.NULL
             result = lib.seccomp_rule_add_array(context, action, number, len(conditions), array)
+            if result == -errno.EEXIST:
+                raise ConfigError(
+                    f"{pointer}/action", f"contradicts an earlier rule for {name} with the same args"
+                )
             _check(result, f"{pointer}/names/{index}")
 
 
