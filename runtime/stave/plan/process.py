@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_UMASK = 0o022
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ROOT: User = {"uid": 0, "gid": 0}
 PERSONAS = {"LINUX": PER_LINUX, "LINUX32": PER_LINUX32}
 
 
@@ -71,7 +72,7 @@ def add_user(
     Raises:
         ConfigError: groups where setgroups(2) is denied.
     """
-    user: User = process.get("user", {"uid": 0, "gid": 0})
+    user = process.get("user", ROOT)
     additional = user.get("additionalGids", ())
     if setgroups_denied and additional:
         raise ConfigError("/process/user/additionalGids", "a user namespace of one group can have no others")
