@@ -35,7 +35,7 @@ def loads(data: bytes) -> object:
     except InvalidJSON:
         raise
     except StopIteration as error:
-        raise InvalidJSON(f"a value is missing {_place(text, error.value)}") from error
+        raise InvalidJSON(f"expecting value {_place(text, error.value)}") from error
     except RecursionError as error:
         raise InvalidJSON("nested too deeply") from error
     except ValueError as error:  # JSONDecodeError, or an int beyond the interpreter's limit of digits
@@ -80,7 +80,7 @@ def _reason(error: ValueError) -> str:
     if not hasattr(error, "msg"):
         return "a number has too many digits"
     reason = str(error.msg)
-    return reason[:1].lower() + reason[1:].removesuffix(" at")
+    return reason[:1].lower() + reason[1:].removesuffix(" at").removesuffix(":")
 
 
 def _parse_float(digits: str) -> float:
