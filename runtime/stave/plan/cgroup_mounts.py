@@ -88,7 +88,7 @@ class CgroupMounts:
                 if (link := controller.removeprefix("name=")) != name:
                     add("make_symlink", pointer, name, f"{target}/{link}")
         unified = self.facts.cgroups.unified
-        if unified and (self.own_namespace or "" in self.paths):
+        if unified and "" in self.paths:
             place = f"{target}/{unified.rpartition('/')[2]}"
             self._add_v2(pointer, unified, place, attributes, 0)
         if attributes & MOUNT_ATTR_RDONLY:

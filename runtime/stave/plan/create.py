@@ -8,7 +8,7 @@ from stave.plan.devices import add_devices
 from stave.plan.hooks import add_container_hooks, add_runtime_hooks
 from stave.plan.mounts import add_mounts
 from stave.plan.namespaces import Namespaces, add_namespaces, setgroups_denied
-from stave.plan.process import add_console, add_execution, add_session, add_user, oom_score
+from stave.plan.process import add_console, add_directory, add_execution, add_session, add_user, oom_score
 from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
 from stave.plan.rootfs import close_up, enter_root, open_root
@@ -86,6 +86,7 @@ def plan_create(
     if domainname := config.get("domainname"):
         program.add("set_domainname", "/domainname", domainname)
     add_sysctls(program, linux.get("sysctl", {}))
+    add_directory(program, process)
     close_up(program, config, namespaces, read_only)
 
     add_session(program, linux, container_id, preserve_fds, no_new_keyring)
@@ -95,7 +96,7 @@ def plan_create(
     in_user_namespace = bool(namespaces.own & CLONE_NEWUSER)
     capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
     denied = bool(namespaces.new & CLONE_NEWUSER) and setgroups_denied(linux, facts)
-    add_user(program, process, capabilities, denied, create_directory=True)
+    add_user(program, process, capabilities, denied)
     program.add("wait_for_start", "", "listener")
     add_rlimits(program, process.get("rlimits", ()))
     add_container_hooks(program, "/hooks/startContainer", hooks.get("startContainer", ()), hook_state)

@@ -16,7 +16,6 @@ from stave.plan.constants import (
     MOUNT_ATTR_NOSYMFOLLOW,
     MOUNT_ATTR_RDONLY,
     MOUNT_ATTR_STRICTATIME,
-    MS_REC,
     PROPAGATION,
 )
 
@@ -107,11 +106,6 @@ class MountOptions:
     def attributes(self) -> int:
         """The bits of a new mount, with nothing below it yet."""
         return self.set | self.recursive_set
-
-    @property
-    def recursive_propagation(self) -> bool:
-        """Whether the propagation is for the mounts below as well."""
-        return bool(self.propagation & MS_REC)
 
 
 def parse_options(options: Iterable[str], pointer: str) -> MountOptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stave.errors import ConfigError
 from stave.plan.cgroup_mounts import CgroupMounts
-from stave.plan.constants import CLONE_NEWNET, CLONE_NEWUSER, MOUNT_ATTR_RDONLY, MS_REC
+from stave.plan.constants import CLONE_NEWNET, CLONE_NEWUSER, MOUNT_ATTR_RDONLY
 from stave.plan.mount_options import parse_options
 from stave.plan.operations import MOUNT_ON_PROC, MOUNT_REAL_TARGET, MOUNT_RECURSIVE
 from stave.plan.paths import clean, from_bundle
@@ -96,8 +96,6 @@ def _add_mount(program: Program, pointer: str, entry: Mount, target: str, option
     flags = _place(pointer, target, hides_proc=kind != "proc")
     if kind in ("proc", "sysfs"):
         flags |= MOUNT_REAL_TARGET
-    if options.recursive_propagation:
-        flags |= MOUNT_RECURSIVE
     parameters = options.parameters
     if options.attributes & MOUNT_ATTR_RDONLY and kind not in VIRTUAL:
         parameters = ["ro", *parameters]
@@ -108,7 +106,7 @@ def _add_mount(program: Program, pointer: str, entry: Mount, target: str, option
         entry.get("source") or "none",
         target,
         options.attributes,
-        options.propagation & ~MS_REC,
+        options.propagation,
         parameters,
         flags,
     )
@@ -139,7 +137,7 @@ def _add_bind(
         options.clear,
         options.recursive_set,
         options.recursive_clear,
-        options.propagation & ~MS_REC,
+        options.propagation,
         flags,
     )
 
@@ -147,19 +145,14 @@ def _add_bind(
 def _add_remount(program: Program, pointer: str, target: str, options: MountOptions) -> None:
     if options.recursive_set or options.recursive_clear:
         raise ConfigError(f"{pointer}/options", "a remount changes one mount, not all below it")
-    flags = MOUNT_ON_PROC if target.startswith("/proc") else 0
-    if options.recursive_propagation:
-        flags |= MOUNT_RECURSIVE
     parameters = [] if options.bind else options.parameters
-    propagation = options.propagation & ~MS_REC
-    program.add("remount", pointer, target, options.set, options.clear, propagation, parameters, flags)
+    program.add("remount", pointer, target, options.set, options.clear, options.propagation, parameters, 0)
 
 
 def _add_host_sysfs(program: Program, pointer: str, target: str, options: MountOptions) -> None:
     recursive_set = options.attributes | MOUNT_ATTR_RDONLY
     flags = MOUNT_RECURSIVE | MOUNT_REAL_TARGET
-    propagation = options.propagation & ~MS_REC
-    program.add("bind", pointer, "/sys", target, 0, 0, recursive_set, 0, propagation, flags)
+    program.add("bind", pointer, "/sys", target, 0, 0, recursive_set, 0, options.propagation, flags)
 
 
 def _place(pointer: str, target: str, hides_proc: bool) -> int:
@@ -167,7 +160,7 @@ def _place(pointer: str, target: str, hides_proc: bool) -> int:
     if target == "/proc":
         if hides_proc:
             raise ConfigError(f"{pointer}/destination", "only a procfs may be mounted on /proc")
-        return MOUNT_REAL_TARGET
+        return MOUNT_REAL_TARGET | MOUNT_ON_PROC
     if not target.startswith("/proc/"):
         return 0
     if target in ON_PROC:

@@ -35,7 +35,8 @@ CONTAINER: dict[str, tuple[str, str]] = {
     # bind=1: clone the tree onto itself, so that it can become a root of its own; 0: use it as it is (no mount ns).
     "open_root": ("path bind", "ti"),
     # A new file system on a target in root. parameters: "key=value" or "key", for fsconfig(2).
-    # attributes: MOUNT_ATTR_* bits; propagation: MS_* bits or 0; options: MOUNT_* bits below.
+    # attributes: MOUNT_ATTR_* bits; propagation: MS_* bits, with MS_REC for all below too, or 0;
+    # options: MOUNT_* bits below.
     "mount": ("type source target attributes propagation parameters options", "tttiili"),
     # A clone of `source` (in the caller's file system) on a target in root. The four sets are MOUNT_ATTR_* bits
     # to set and clear on the mount itself, and on it and all below it (recursive_*).
@@ -121,6 +122,6 @@ WAITS = frozenset(("fork", "wait_for_runtime", "wait_for_start", "execute"))
 CODES: dict[str, int] = {name: code for code, name in enumerate(CONTAINER)}
 
 # `options` of mount, bind and remount.
-MOUNT_RECURSIVE = 1  # bind the whole tree (AT_RECURSIVE); apply propagation to it too
+MOUNT_RECURSIVE = 1  # bind the whole tree (AT_RECURSIVE)
 MOUNT_REAL_TARGET = 2  # the target must be a directory of its own, no symlink in its path
 MOUNT_ON_PROC = 4  # the target may lie on a procfs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stave.errors import ConfigError
 from stave.plan.constants import PER_LINUX, PER_LINUX32
+from stave.plan.paths import clean
 from stave.plan.program import Operation
 
 TYPE_CHECKING = False
@@ -35,6 +36,13 @@ def add_console(program: Program, process: Process, mount: bool) -> None:
         program.add("open_console", "/process/terminal", size["height"], size["width"], int(mount))
 
 
+def add_directory(program: Program, process: Process) -> None:
+    """The working directory exists. To be planned before the root turns read-only."""
+    directory = clean(process["cwd"])
+    if directory != "/":
+        program.add("make_directory", "/process/cwd", directory, 0o755)
+
+
 def add_session(
     program: Program,
     linux: Linux,
@@ -61,13 +69,11 @@ def add_user(
     process: Process,
     capabilities: Capabilities,
     setgroups_denied: bool,
-    create_directory: bool,
 ) -> None:
     """The process is its user, in its working directory, and its program was found with the user's rights.
 
     Args:
         setgroups_denied: the user namespace has given up setgroups(2).
-        create_directory: make the working directory if there is none.
 
     Raises:
         ConfigError: groups where setgroups(2) is denied.
@@ -88,7 +94,7 @@ def add_user(
         user.get("umask", DEFAULT_UMASK),
         capabilities.effective,
     )
-    program.add("change_directory", "/process/cwd", process["cwd"], int(create_directory))
+    program.add("change_directory", "/process/cwd", process["cwd"], 0)
     program.add("find_executable", "/process/args/0", process["args"][0], _search_path(process))
 
 

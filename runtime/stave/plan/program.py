@@ -98,7 +98,7 @@ def encode(program: Program, descriptors: Mapping[str, int], flags: int = 0) -> 
         if len(kinds) != len(operation.arguments):
             raise TypeError(f"{operation.name} takes {len(kinds)} arguments, not {len(operation.arguments)}")
         table += _words(CODES[operation.name], len(kinds), arguments_start + len(arguments), 0)
-        for kind, value in zip(kinds, operation.arguments):
+        for kind, value in zip(kinds, operation.arguments, strict=True):
             if kind == "f":
                 value = descriptors[value]  # type: ignore[index]
             arguments += pool.argument(operation.name, kind, value)
