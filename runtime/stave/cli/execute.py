@@ -47,6 +47,7 @@ def run(invocation: Invocation) -> int:
 
 def _process_from_file(options: Mapping[str, Any], arguments: Sequence[str]) -> Process:
     from ocispec.config import parse_process, read_file
+    from ocispec.errors import InvalidConfig, InvalidJSON
 
     ignored = [name for name in _PROCESS_FLAGS if options[name] not in ("", [], None)]
     if ignored or arguments:
@@ -54,7 +55,13 @@ def _process_from_file(options: Mapping[str, Any], arguments: Sequence[str]) -> 
         what = f"--{ignored[0]}" if ignored else "a program on the command line"
         raise Error(f"--process states the whole process: it excludes {what}")
     path = options["process"]
-    process = parse_process(read_file(path))
+    try:
+        process = parse_process(read_file(path))
+    except InvalidConfig as error:
+        error.path = path
+        raise
+    except InvalidJSON as error:
+        raise InvalidJSON(f"{path}: {error}") from error
     if options["tty"]:
         _give_terminal(process)
     return process

@@ -101,8 +101,6 @@ def _read(words: Sequence[str], flags: Sequence[Flag], options: dict[str, Any], 
                 continue
             raise UsageError(f"flag provided but not defined: -{name}")
         names, kind, _, choices, _, _ = known[name]
-        if spelled.setdefault(names[0], name) != name:
-            raise UsageError(f"cannot use two forms of the same flag: {name} {spelled[names[0]]}")
         if not equals and kind != BOOL:
             if position == len(words):
                 raise UsageError(f"flag needs an argument: -{name}")
@@ -110,8 +108,10 @@ def _read(words: Sequence[str], flags: Sequence[Flag], options: dict[str, Any], 
             position += 1
         if kind == LIST:
             options[names[0]].append(value)
-        else:
-            options[names[0]] = _value(name, kind, choices, value if equals or kind != BOOL else "true")
+            continue
+        if spelled.setdefault(names[0], name) != name:
+            raise UsageError(f"cannot use two forms of the same flag: {name} {spelled[names[0]]}")
+        options[names[0]] = _value(name, kind, choices, value if equals or kind != BOOL else "true")
     return arguments
 
 

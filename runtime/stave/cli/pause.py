@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 def run(invocation: Invocation) -> int:
     """The container's processes are frozen, or go on."""
-    from stave.container import pause
+    from stave.container.pause import pause, resume
 
-    action = pause.pause if invocation.command == "pause" else pause.resume
+    action = pause if invocation.command == "pause" else resume
     action(state_root(invocation), invocation.container_id)
     return 0

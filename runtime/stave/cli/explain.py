@@ -1,0 +1,28 @@
+"""stave explain."""
+
+from __future__ import annotations
+
+from stave.cli.log import Log
+from stave.cli.output import STDOUT, print_line, write
+from stave.cli.root import bundle_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from stave.cli.parser import Invocation
+
+
+def run(invocation: Invocation) -> int:
+    """The Program that would create the bundle's container is printed; nothing of it has run."""
+    from stave.container.create import plan_bundle
+    from stave.plan.explain import as_json, as_text
+
+    plan = plan_bundle(bundle_directory(invocation.arguments[0]))
+    if invocation.options["json"]:
+        from ocispec.jsontext import dumps
+
+        print_line(dumps(as_json(plan.program), indent=2))
+    else:
+        write(STDOUT, as_text(plan.program))
+    for warning in plan.warnings:
+        Log(invocation).warning(warning)
+    return 0

@@ -1,0 +1,69 @@
+"""stave features: what the code's own tables hold, so that it cannot promise what is not there."""
+
+from __future__ import annotations
+
+from stave.cli.output import print_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from stave.cli.parser import Invocation
+
+OCI_VERSION_MIN = "1.0.0"
+HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
+
+
+def run(invocation: Invocation) -> int:
+    """The features document is printed."""
+    from ocispec.jsontext import dumps
+
+    print_line(dumps(features(), indent=2))
+    return 0
+
+
+def features() -> dict[str, Any]:
+    """The features document.
+
+    Spec: features.md, features-linux.md
+    """
+    from ocispec import VERSION
+    from stave import __version__
+    from stave.cli.version import COMMIT
+    from stave.plan.mount_options import MOUNT_OPTIONS
+
+    return {
+        "ociVersionMin": OCI_VERSION_MIN,
+        "ociVersionMax": VERSION,
+        "hooks": list(HOOKS),
+        "mountOptions": sorted(MOUNT_OPTIONS),
+        "linux": _linux(),
+        "annotations": {
+            "stave.version": __version__,
+            "stave.commit": COMMIT,
+            # Callers ask for checkpoints by this name, whatever the runtime's own is.
+            "org.opencontainers.runc.checkpoint.enabled": "false",
+        },
+        "potentiallyUnsafeConfigAnnotations": [],
+    }
+
+
+def _linux() -> dict[str, Any]:
+    from stave.plan import unsupported
+    from stave.plan.capabilities import NAMES
+    from stave.plan.mount_options import REFUSED
+    from stave.plan.namespaces import NAMESPACES
+    from stave.seccomp.features import supported
+
+    return {
+        "namespaces": sorted(NAMESPACES),
+        "capabilities": list(NAMES),
+        "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": False},
+        "seccomp": supported(),
+        "apparmor": {"enabled": "apparmorProfile" not in unsupported.PROCESS},
+        "selinux": {"enabled": "selinuxLabel" not in unsupported.PROCESS},
+        "memoryPolicy": {"modes": [], "flags": []},
+        "intelRdt": {"enabled": "intelRdt" not in unsupported.LINUX},
+        "netDevices": {"enabled": "netDevices" not in unsupported.LINUX},
+        "mountExtensions": {"idmap": {"enabled": "idmap" not in REFUSED}},
+    }

@@ -1,0 +1,163 @@
+"""Each command calls its part of the lifecycle with what the command line says, and prints the answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stave.cli.main import execute
+
+from .conftest import Lifecycle
+
+CONTAINER = {
+    "ociVersion": "1.3.0",
+    "id": "web",
+    "pid": 20300,
+    "status": "running",
+    "bundle": "/bundles/web",
+    "rootfs": "/bundles/web/rootfs",
+    "created": "2026-11-24T04:09:41.300414404Z",
+    "annotations": {},
+    "owner": "root",
+}
+
+
+@pytest.mark.parametrize("command", ["create", "run"])
+def test_create_and_run(lifecycle: Lifecycle, tmp_path: Path, command: str) -> None:
+    """The creation flags are handed on; the bundle is absolute and without links."""
+    calls = lifecycle(command, **{command: 0})
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (tmp_path / "link").symlink_to(bundle)
+    words = ["--bundle", f"{tmp_path}/link/../link", "--no-pivot", "--preserve-fds", "3", "--pid-file", "pid"]
+    assert execute(["--root", "/r", command, *words, "web"]) == 0
+    ((arguments, named),) = calls
+    assert arguments == ("/r", "web")
+    assert callable(named.pop("log_warning"))
+    expected: dict[str, Any] = {
+        "bundle": str(bundle.resolve()),
+        "pid_file": "pid",
+        "console_socket": None,
+        "no_pivot": True,
+        "no_new_keyring": False,
+        "preserve_fds": 3,
+        "trace": None,
+    }
+    if command == "run":
+        expected |= {"detach": False, "keep": False, "no_subreaper": False}
+    assert named == expected
+
+
+def test_run_flags(lifecycle: Lifecycle, tmp_path: Path) -> None:
+    """`run` has flags of its own, in go-runc's spelling too."""
+    calls = lifecycle("run", run=0)
+    assert execute(["run", "-d", "--keep", "-no-subreaper", "-b", str(tmp_path), "web"]) == 0
+    assert {name: calls[0][1][name] for name in ("detach", "keep", "no_subreaper")} == {
+        "detach": True,
+        "keep": True,
+        "no_subreaper": True,
+    }
+
+
+def test_missing_bundle(lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str]) -> None:
+    """A bundle that is not there is named."""
+    calls = lifecycle("create", create=None)
+    assert execute(["create", "-b", "/none", "web"]) == 1
+    assert capfd.readouterr().err == "stave: create web: open bundle /none: No such file or directory\n"
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "function", "expected"),
+    [
+        (["start", "web"], "start", "start", ("/r", "web")),
+        (["kill", "web"], "kill", "kill", ("/r", "web", 15, False)),
+        (["kill", "--all", "web", "9"], "kill", "kill", ("/r", "web", 9, True)),
+        (["kill", "web", "HUP", "-a"], "kill", "kill", ("/r", "web", 1, True)),
+    ],
+)
+def test_start_and_kill(
+    lifecycle: Lifecycle, words: list[str], module: str, function: str, expected: tuple[object, ...]
+) -> None:
+    """The command is its function, called with the container."""
+    calls = lifecycle(module, **{function: None})
+    assert execute(["--root", "/r", *words]) == 0
+    assert calls == [(expected, {})]
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_pause_and_resume(lifecycle: Lifecycle, command: str) -> None:
+    """Each of the pair is its own function."""
+    other = {"pause": "resume", "resume": "pause"}[command]
+    calls = lifecycle("pause", **{command: None, other: AssertionError(f"{other} was called")})
+    assert execute(["--root", "/r", command, "web"]) == 0
+    assert calls == [(("/r", "web"), {})]
+
+
+@pytest.mark.parametrize(("flags", "force"), [([], False), (["--force"], True)])
+def test_delete(lifecycle: Lifecycle, flags: list[str], force: bool) -> None:
+    """The container is deleted, by force if asked for."""
+    calls = lifecycle("delete", delete=None)
+    assert execute(["--root", "/r", "delete", *flags, "web"]) == 0
+    ((root, container_id, forced, log_warning), _) = calls[0]
+    assert (root, container_id, forced) == ("/r", "web", force)
+    assert callable(log_warning)
+
+
+def test_state(lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str]) -> None:
+    """The state is printed as indented JSON."""
+    lifecycle("state", describe={"id": "web", "pid": 1})
+    assert execute(["state", "web"]) == 0
+    assert capfd.readouterr().out == '{\n  "id": "web",\n  "pid": 1\n}\n'
+
+
+def test_list_as_table(lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str]) -> None:
+    """The table has runc's columns and widths."""
+    lifecycle("state", list_all=[CONTAINER])
+    assert execute(["list"]) == 0
+    assert capfd.readouterr().out == (
+        "ID          PID         STATUS      BUNDLE         CREATED                          OWNER\n"
+        "web         20300       running     /bundles/web   2026-11-24T04:09:41.300414404Z   root\n"
+    )
+
+
+def test_list_without_containers(lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str]) -> None:
+    """An empty table is its header, an empty list is [], and no ids are nothing."""
+    lifecycle("state", list_all=[])
+    assert execute(["list"]) == 0
+    header = "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n"
+    assert capfd.readouterr().out == header
+    assert execute(["list", "--format=json"]) == 0
+    assert capfd.readouterr().out == "[]\n"
+    assert execute(["list", "-q"]) == 0
+    assert capfd.readouterr().out == ""
+
+
+def test_list_in_other_forms(lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str]) -> None:
+    """JSON holds the whole records, --quiet the ids alone."""
+    lifecycle("state", list_all=[CONTAINER, {**CONTAINER, "id": "db"}])
+    assert execute(["list", "-f", "json"]) == 0
+    assert [record["id"] for record in json.loads(capfd.readouterr().out)] == ["web", "db"]
+    assert execute(["list", "--quiet"]) == 0
+    assert capfd.readouterr().out == "web\ndb\n"
+
+
+def test_ps_in_json(lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str]) -> None:
+    """In JSON, ps prints the pids."""
+    lifecycle("state", processes=[20300, 20301])
+    assert execute(["ps", "-f", "json", "web"]) == 0
+    assert capfd.readouterr().out == "[20300,20301]\n"
+
+
+@pytest.mark.parametrize("command", ["create", "run"])
+def test_systemd_cgroup_is_refused(
+    lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str], command: str
+) -> None:
+    """A container is not put somewhere else than where --systemd-cgroup asks for."""
+    calls = lifecycle(command, **{command: 0})
+    assert execute(["--systemd-cgroup", command, "web"]) == 1
+    assert "--systemd-cgroup is not supported" in capfd.readouterr().err
+    assert calls == []
