@@ -5,14 +5,19 @@ from __future__ import annotations
 from stave.plan.capabilities import resolve
 from stave.plan.constants import CLONE_NEWNS, CLONE_NEWUSER
 from stave.plan.devices import add_devices
-from stave.plan.hooks import add_container_hooks, add_runtime_hooks
 from stave.plan.mounts import add_mounts
 from stave.plan.namespaces import Namespaces, add_namespaces, setgroups_denied
-from stave.plan.process import add_console, add_directory, add_execution, add_session, add_user, oom_score
+from stave.plan.process import (
+    add_console,
+    add_directory,
+    add_execution,
+    add_session,
+    add_user,
+    oom_score,
+)
 from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
 from stave.plan.rootfs import close_up, enter_root, open_root
-from stave.plan.sysctl import add_sysctls
 from stave.plan.unsupported import refuse
 
 TYPE_CHECKING = False
@@ -72,20 +77,27 @@ def plan_create(
     program = plan.program
 
     program.operations += cgroup_setup
-    add_namespaces(program, namespaces, linux, facts, [*cgroup_join, *oom_score(process)])
+    add_namespaces(
+        program, namespaces, linux, facts, [*cgroup_join, *oom_score(process)]
+    )
 
     open_root(program, config, bundle, namespaces)
     read_only = add_mounts(program, config, bundle, namespaces, facts, cgroup_paths)
     add_devices(program, config, namespaces, facts)
     add_console(program, process, mount=bool(namespaces.own & CLONE_NEWNS))
-    add_runtime_hooks(program, hooks)
-    add_container_hooks(program, "/hooks/createContainer", hooks.get("createContainer", ()), hook_state)
+    if hooks:
+        from stave.plan.hooks import add_create_hooks
+
+        add_create_hooks(program, hooks, hook_state)
     enter_root(program, namespaces, no_pivot)
     if hostname := config.get("hostname"):
         program.add("set_hostname", "/hostname", hostname)
     if domainname := config.get("domainname"):
         program.add("set_domainname", "/domainname", domainname)
-    add_sysctls(program, linux.get("sysctl", {}))
+    if sysctls := linux.get("sysctl"):
+        from stave.plan.sysctl import add_sysctls
+
+        add_sysctls(program, sysctls)
     add_directory(program, process)
     close_up(program, config, namespaces, read_only)
 
@@ -94,11 +106,16 @@ def plan_create(
         program.add("wait_for_start", "", "listener")
         return plan
     in_user_namespace = bool(namespaces.own & CLONE_NEWUSER)
-    capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
+    capabilities = resolve(
+        process.get("capabilities", {}), facts, in_user_namespace, plan.warnings
+    )
     denied = bool(namespaces.new & CLONE_NEWUSER) and setgroups_denied(linux, facts)
     add_user(program, process, capabilities, denied)
     program.add("wait_for_start", "", "listener")
     add_rlimits(program, process.get("rlimits", ()))
-    add_container_hooks(program, "/hooks/startContainer", hooks.get("startContainer", ()), hook_state)
+    if hooks:
+        from stave.plan.hooks import add_start_hooks
+
+        add_start_hooks(program, hooks, hook_state)
     add_execution(program, process, capabilities, seccomp)
     return plan

@@ -35,7 +35,9 @@ DEFAULT_LINKS = (
 )
 
 
-def add_devices(program: Program, config: Config, namespaces: Namespaces, facts: Facts) -> None:
+def add_devices(
+    program: Program, config: Config, namespaces: Namespaces, facts: Facts
+) -> None:
     """The configured devices, those that every container has, and the links in /dev exist.
 
     Where /dev is a bind mount it is left as it is: what lies there belongs to somebody else.
@@ -69,7 +71,7 @@ def _add_node(
     owner: tuple[int, int],
     bind: bool,
 ) -> None:
-    if bind and not mode & ~0o7777 == S_IFIFO:
+    if bind and mode & ~0o7777 != S_IFIFO:
         program.add("bind_node", pointer, path, path)
     else:
         program.add("make_node", pointer, path, mode, *numbers, *owner)

@@ -87,7 +87,11 @@ class _Names(list[str]):
 def _word(value: object) -> str:
     if isinstance(value, _Names):
         return "|".join(value) or "none"
-    if isinstance(value, str) and value and not any(character in ' "\n=' for character in value):
+    if (
+        isinstance(value, str)
+        and value
+        and not any(character in ' "\n=' for character in value)
+    ):
         return value
     return json.dumps(value, ensure_ascii=False)
 
@@ -107,7 +111,11 @@ def _flags(names: Mapping[int, str]) -> Callable[[int], _Names]:
 
 
 def _constants(prefix: str) -> Callable[[int], _Names]:
-    names = {value: name for name, value in vars(constants).items() if name.startswith(prefix)}
+    names = {
+        value: name
+        for name, value in vars(constants).items()
+        if name.startswith(prefix)
+    }
     # Those of several bits first, as their parts have names of their own.
     return _flags(dict(sorted(names.items(), key=lambda item: -item[0].bit_count())))
 
@@ -118,11 +126,15 @@ def _mode(value: int) -> str:
 
 
 def _capabilities(value: int) -> _Names:
-    return _Names(name for number, name in enumerate(CAPABILITIES) if value >> number & 1)
+    return _Names(
+        name for number, name in enumerate(CAPABILITIES) if value >> number & 1
+    )
 
 
 def _groups(value: bytes) -> list[int]:
-    return [int.from_bytes(value[at : at + 4], "little") for at in range(0, len(value), 4)]
+    return [
+        int.from_bytes(value[at : at + 4], "little") for at in range(0, len(value), 4)
+    ]
 
 
 def _instructions(value: bytes) -> str:
@@ -134,7 +146,9 @@ def _limit(value: int) -> int | str:
 
 
 def _persona(value: int) -> str:
-    return next((name for name, persona in PERSONAS.items() if persona == value), hex(value))
+    return next(
+        (name for name, persona in PERSONAS.items() if persona == value), hex(value)
+    )
 
 
 def _text(value: bytes) -> str:
@@ -158,7 +172,13 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "clear": _attributes,
     "recursive_set": _attributes,
     "recursive_clear": _attributes,
-    "options": _flags({value: name for name, value in vars(operations).items() if name.startswith("MOUNT_")}),
+    "options": _flags(
+        {
+            value: name
+            for name, value in vars(operations).items()
+            if name.startswith("MOUNT_")
+        }
+    ),
     "mode": _mode,
     "umask": _mode,
     "keep": _capabilities,

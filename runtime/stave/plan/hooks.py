@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 STATUS = "created"
 
 
-def add_runtime_hooks(program: Program, hooks: Hooks) -> None:
-    """The prestart, then the createRuntime hooks have run in the runtime's namespaces.
+def add_create_hooks(program: Program, hooks: Hooks, hook_state: HookState) -> None:
+    """The prestart and createRuntime hooks have run in the runtime's namespaces, then the createContainer
+    hooks in the container's. To be planned before the root is changed.
+
+    Args:
+        hook_state: gives, for a status, the state's JSON text before and after the pid.
 
     Spec: config.md#posix-platform-hooks
     """
@@ -27,21 +31,42 @@ def add_runtime_hooks(program: Program, hooks: Hooks) -> None:
         program.add("wait_for_runtime", "/hooks")
     for kind, entries in (("prestart", prestart), ("createRuntime", create_runtime)):
         for index, hook in enumerate(entries):
-            program.add("run_runtime_hook", f"/hooks/{kind}/{index}", kind, *_command(hook))
+            program.add(
+                "run_runtime_hook", f"/hooks/{kind}/{index}", kind, *_command(hook)
+            )
+    _in_container(
+        program, "/hooks/createContainer", hooks.get("createContainer", ()), hook_state
+    )
 
 
-def add_container_hooks(program: Program, pointer: str, hooks: Sequence[Hook], hook_state: HookState) -> None:
-    """The hooks of one kind have run in the container's namespaces.
+def add_start_hooks(program: Program, hooks: Hooks, hook_state: HookState) -> None:
+    """The startContainer hooks have run in the container, as the container's user.
 
-    Args:
-        pointer: "/hooks/createContainer" (to be run before the root is changed) or "/hooks/startContainer".
-        hook_state: gives, for a status, the state's JSON text before and after the pid.
+    Spec: config.md#startcontainer-hooks
     """
+    _in_container(
+        program, "/hooks/startContainer", hooks.get("startContainer", ()), hook_state
+    )
+
+
+def _in_container(
+    program: Program, pointer: str, hooks: Sequence[Hook], hook_state: HookState
+) -> None:
     for index, hook in enumerate(hooks):
-        program.add("run_container_hook", f"{pointer}/{index}", *_command(hook), *hook_state(STATUS))
+        program.add(
+            "run_container_hook",
+            f"{pointer}/{index}",
+            *_command(hook),
+            *hook_state(STATUS),
+        )
 
 
 def _command(hook: Hook) -> tuple[str, list[str], list[str], int]:
     # Only the listed environment: nothing that an image says may reach a hook.
     path = hook["path"]
-    return path, list(hook.get("args") or (path,)), list(hook.get("env", ())), hook.get("timeout", 0)
+    return (
+        path,
+        list(hook.get("args") or (path,)),
+        list(hook.get("env", ())),
+        hook.get("timeout", 0),
+    )

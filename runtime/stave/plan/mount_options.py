@@ -50,7 +50,9 @@ ATTRIBUTES: dict[str, tuple[int, int]] = {
 RECURSIVE_ATTRIBUTES = {f"r{word}": bits for word, bits in ATTRIBUTES.items()}
 
 # Of the file system, not of the mount; fsconfig(2) knows them by these names.
-FILE_SYSTEM = frozenset(("sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand"))
+FILE_SYSTEM = frozenset(
+    ("sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand")
+)
 
 # "defaults" says nothing, and fsconfig(2) has no words for the others: they cannot be set any more.
 WITHOUT_EFFECT = frozenset(("defaults", "silent", "loud", "iversion", "noiversion"))
@@ -81,14 +83,14 @@ class MountOptions:
 
     __slots__ = (
         "bind",
+        "clear",
+        "parameters",
+        "propagation",
         "recursive",
+        "recursive_clear",
+        "recursive_set",
         "remount",
         "set",
-        "clear",
-        "recursive_set",
-        "recursive_clear",
-        "propagation",
-        "parameters",
     )
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ class Plan:
             whether new or joined by path.
     """
 
-    __slots__ = ("program", "warnings", "namespaces")
+    __slots__ = ("namespaces", "program", "warnings")
 
     def __init__(self, namespaces: int) -> None:
         self.program = Program()

@@ -45,8 +45,16 @@ def add_rlimits(program: Program, rlimits: Sequence[Rlimit]) -> None:
         pointer = f"/process/rlimits/{index}"
         number = NUMBERS.get(limit["type"])
         if number is None:
-            raise ConfigError(f"{pointer}/type", f"no resource limit is called {limit['type']!r}")
-        program.add("set_rlimit", pointer, number, _signed(limit["soft"]), _signed(limit["hard"]))
+            raise ConfigError(
+                f"{pointer}/type", f"no resource limit is called {limit['type']!r}"
+            )
+        program.add(
+            "set_rlimit",
+            pointer,
+            number,
+            _signed(limit["soft"]),
+            _signed(limit["hard"]),
+        )
 
 
 def _signed(limit: int) -> int:
