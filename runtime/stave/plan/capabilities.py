@@ -63,14 +63,7 @@ class Capabilities:
 
     __slots__ = ("ambient", "bounding", "effective", "inheritable", "permitted")
 
-    def __init__(
-        self,
-        bounding: int,
-        effective: int,
-        permitted: int,
-        inheritable: int,
-        ambient: int,
-    ) -> None:
+    def __init__(self, bounding: int, effective: int, permitted: int, inheritable: int, ambient: int) -> None:
         self.bounding = bounding
         self.effective = effective
         self.permitted = permitted
@@ -110,36 +103,21 @@ def resolve(
 
     def within(kind: str, bits: int, limit: int, reason: str) -> int:
         if missing := bits & ~limit:
-            warnings.append(
-                f"process.capabilities.{kind}: left out {text(missing)}: {reason}"
-            )
+            warnings.append(f"process.capabilities.{kind}: left out {text(missing)}: {reason}")
         return bits & limit
 
     bounding = mask(sets.get("bounding", ()))
     permitted = mask(sets.get("permitted", ()))
-    effective = within(
-        "effective", mask(sets.get("effective", ())), permitted, "not permitted"
-    )
+    effective = within("effective", mask(sets.get("effective", ())), permitted, "not permitted")
     inheritable = within(
-        "inheritable",
-        mask(sets.get("inheritable", ())),
-        bounding,
-        "not in the bounding set",
+        "inheritable", mask(sets.get("inheritable", ())), bounding, "not in the bounding set"
     )
     ambient = within(
-        "ambient",
-        mask(sets.get("ambient", ())),
-        permitted & inheritable,
-        "not permitted and inheritable",
+        "ambient", mask(sets.get("ambient", ())), permitted & inheritable, "not permitted and inheritable"
     )
-    for names, reason in (
-        (unknown, "unknown to this kernel"),
-        (not_held, "not held by the runtime"),
-    ):
+    for names, reason in ((unknown, "unknown to this kernel"), (not_held, "not held by the runtime")):
         if names:
-            warnings.append(
-                f"process.capabilities: left out {' '.join(names)}: {reason}"
-            )
+            warnings.append(f"process.capabilities: left out {' '.join(names)}: {reason}")
     return Capabilities(bounding, effective, permitted, inheritable, ambient)
 
 

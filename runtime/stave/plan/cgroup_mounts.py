@@ -36,11 +36,7 @@ class CgroupMounts:
     __slots__ = ("facts", "forced", "own_namespace", "paths", "program")
 
     def __init__(
-        self,
-        program: Program,
-        namespaces: Namespaces,
-        facts: Facts,
-        paths: Mapping[str, str],
+        self, program: Program, namespaces: Namespaces, facts: Facts, paths: Mapping[str, str]
     ) -> None:
         self.program = program
         self.facts = facts
@@ -61,74 +57,29 @@ class CgroupMounts:
         if layout.v1:
             self._add_v1(pointer, target, attributes, options.propagation)
         elif layout.unified is not None:
-            self._add_v2(
-                pointer, layout.unified, target, attributes, options.propagation
-            )
+            self._add_v2(pointer, layout.unified, target, attributes, options.propagation)
         else:
-            raise ConfigError(
-                pointer, "no cgroup file system is mounted on this machine"
-            )
+            raise ConfigError(pointer, "no cgroup file system is mounted on this machine")
 
-    def _add_v2(
-        self,
-        pointer: str,
-        hierarchy: str,
-        target: str,
-        attributes: int,
-        propagation: int,
-    ) -> None:
+    def _add_v2(self, pointer: str, hierarchy: str, target: str, attributes: int, propagation: int) -> None:
         if self.own_namespace:
-            self.program.add(
-                "mount",
-                pointer,
-                "cgroup2",
-                "cgroup",
-                target,
-                attributes,
-                propagation,
-                [],
-                0,
-            )
+            self.program.add("mount", pointer, "cgroup2", "cgroup", target, attributes, propagation, [], 0)
             return
         if "" not in self.paths:
             attributes |= MOUNT_ATTR_RDONLY
         source = self.paths.get("", hierarchy)
-        self.program.add(
-            "bind", pointer, source, target, attributes, 0, 0, 0, propagation, 0
-        )
+        self.program.add("bind", pointer, source, target, attributes, 0, 0, 0, propagation, 0)
 
-    def _add_v1(
-        self, pointer: str, target: str, attributes: int, propagation: int
-    ) -> None:
+    def _add_v1(self, pointer: str, target: str, attributes: int, propagation: int) -> None:
         add = self.program.add
         fixed = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
-        add(
-            "mount",
-            pointer,
-            "tmpfs",
-            "tmpfs",
-            target,
-            fixed,
-            propagation,
-            ["mode=755"],
-            0,
-        )
+        add("mount", pointer, "tmpfs", "tmpfs", target, fixed, propagation, ["mode=755"], 0)
         for mount_point, controllers in _hierarchies(self.facts.cgroups.v1).items():
             name = mount_point.rpartition("/")[2]
             place = f"{target}/{name}"
             if self.own_namespace:
                 parameters = [word for one in controllers for word in _parameters(one)]
-                add(
-                    "mount",
-                    pointer,
-                    "cgroup",
-                    "cgroup",
-                    place,
-                    attributes,
-                    0,
-                    parameters,
-                    0,
-                )
+                add("mount", pointer, "cgroup", "cgroup", place, attributes, 0, parameters, 0)
             elif source := self.paths.get(controllers[0]):
                 add("bind", pointer, source, place, attributes, 0, 0, 0, 0, 0)
             else:

@@ -7,14 +7,7 @@ from stave.plan.constants import CLONE_NEWNS, CLONE_NEWUSER
 from stave.plan.devices import add_devices
 from stave.plan.mounts import add_mounts
 from stave.plan.namespaces import Namespaces, add_namespaces, setgroups_denied
-from stave.plan.process import (
-    add_console,
-    add_directory,
-    add_execution,
-    add_session,
-    add_user,
-    oom_score,
-)
+from stave.plan.process import add_console, add_directory, add_execution, add_session, add_user, oom_score
 from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
 from stave.plan.rootfs import close_up, enter_root, open_root
@@ -77,9 +70,7 @@ def plan_create(
     program = plan.program
 
     program.operations += cgroup_setup
-    add_namespaces(
-        program, namespaces, linux, facts, [*cgroup_join, *oom_score(process)]
-    )
+    add_namespaces(program, namespaces, linux, facts, [*cgroup_join, *oom_score(process)])
 
     open_root(program, config, bundle, namespaces)
     read_only = add_mounts(program, config, bundle, namespaces, facts, cgroup_paths)
@@ -106,9 +97,7 @@ def plan_create(
         program.add("wait_for_start", "", "listener")
         return plan
     in_user_namespace = bool(namespaces.own & CLONE_NEWUSER)
-    capabilities = resolve(
-        process.get("capabilities", {}), facts, in_user_namespace, plan.warnings
-    )
+    capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
     denied = bool(namespaces.new & CLONE_NEWUSER) and setgroups_denied(linux, facts)
     add_user(program, process, capabilities, denied)
     program.add("wait_for_start", "", "listener")

@@ -35,9 +35,7 @@ DEFAULT_LINKS = (
 )
 
 
-def add_devices(
-    program: Program, config: Config, namespaces: Namespaces, facts: Facts
-) -> None:
+def add_devices(program: Program, config: Config, namespaces: Namespaces, facts: Facts) -> None:
     """The configured devices, those that every container has, and the links in /dev exist.
 
     Where /dev is a bind mount it is left as it is: what lies there belongs to somebody else.

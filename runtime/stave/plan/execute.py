@@ -5,13 +5,7 @@ from __future__ import annotations
 from stave.plan.capabilities import resolve
 from stave.plan.constants import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER
 from stave.plan.namespaces import setgroups_denied
-from stave.plan.process import (
-    add_console,
-    add_execution,
-    add_session,
-    add_user,
-    oom_score,
-)
+from stave.plan.process import add_console, add_execution, add_session, add_user, oom_score
 from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
 from stave.plan.rootfs import enter_host_root
@@ -78,9 +72,7 @@ def plan_exec(
     add_console(program, process, mount=False)
     add_session(program, linux, container_id, preserve_fds, no_new_keyring)
     in_user_namespace = bool(namespaces & CLONE_NEWUSER)
-    capabilities = resolve(
-        process.get("capabilities", {}), facts, in_user_namespace, plan.warnings
-    )
+    capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
     denied = in_user_namespace and setgroups_denied(linux, facts)
     add_user(program, process, capabilities, denied)
     if rlimits := process.get("rlimits"):

@@ -15,6 +15,7 @@ from stave.plan.rlimits import NAMES as RLIMITS
 
 # The size of one struct sock_filter, and of one struct bpf_insn.
 _INSTRUCTION = 8
+_RLIM_INFINITY = (1 << 64) - 1
 _FILE_TYPES = {
     constants.S_IFIFO: "fifo",
     constants.S_IFCHR: "character device",
@@ -87,11 +88,7 @@ class _Names(list[str]):
 def _word(value: object) -> str:
     if isinstance(value, _Names):
         return "|".join(value) or "none"
-    if (
-        isinstance(value, str)
-        and value
-        and not any(character in ' "\n=' for character in value)
-    ):
+    if isinstance(value, str) and value and not any(character in ' "\n=' for character in value):
         return value
     return json.dumps(value, ensure_ascii=False)
 
@@ -111,11 +108,7 @@ def _flags(names: Mapping[int, str]) -> Callable[[int], _Names]:
 
 
 def _constants(prefix: str) -> Callable[[int], _Names]:
-    names = {
-        value: name
-        for name, value in vars(constants).items()
-        if name.startswith(prefix)
-    }
+    names = {value: name for name, value in vars(constants).items() if name.startswith(prefix)}
     # Those of several bits first, as their parts have names of their own.
     return _flags(dict(sorted(names.items(), key=lambda item: -item[0].bit_count())))
 
@@ -126,15 +119,11 @@ def _mode(value: int) -> str:
 
 
 def _capabilities(value: int) -> _Names:
-    return _Names(
-        name for number, name in enumerate(CAPABILITIES) if value >> number & 1
-    )
+    return _Names(name for number, name in enumerate(CAPABILITIES) if value >> number & 1)
 
 
 def _groups(value: bytes) -> list[int]:
-    return [
-        int.from_bytes(value[at : at + 4], "little") for at in range(0, len(value), 4)
-    ]
+    return [int.from_bytes(value[at : at + 4], "little") for at in range(0, len(value), 4)]
 
 
 def _instructions(value: bytes) -> str:
@@ -142,13 +131,11 @@ def _instructions(value: bytes) -> str:
 
 
 def _limit(value: int) -> int | str:
-    return "unlimited" if value == -1 else value % (1 << 64)
+    return "unlimited" if value == _RLIM_INFINITY else value
 
 
 def _persona(value: int) -> str:
-    return next(
-        (name for name, persona in PERSONAS.items() if persona == value), hex(value)
-    )
+    return next((name for name, persona in PERSONAS.items() if persona == value), hex(value))
 
 
 def _text(value: bytes) -> str:
@@ -172,13 +159,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "clear": _attributes,
     "recursive_set": _attributes,
     "recursive_clear": _attributes,
-    "options": _flags(
-        {
-            value: name
-            for name, value in vars(operations).items()
-            if name.startswith("MOUNT_")
-        }
-    ),
+    "options": _flags({value: name for name, value in vars(operations).items() if name.startswith("MOUNT_")}),
     "mode": _mode,
     "umask": _mode,
     "keep": _capabilities,

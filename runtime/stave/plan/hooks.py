@@ -31,12 +31,8 @@ def add_create_hooks(program: Program, hooks: Hooks, hook_state: HookState) -> N
         program.add("wait_for_runtime", "/hooks")
     for kind, entries in (("prestart", prestart), ("createRuntime", create_runtime)):
         for index, hook in enumerate(entries):
-            program.add(
-                "run_runtime_hook", f"/hooks/{kind}/{index}", kind, *_command(hook)
-            )
-    _in_container(
-        program, "/hooks/createContainer", hooks.get("createContainer", ()), hook_state
-    )
+            program.add("run_runtime_hook", f"/hooks/{kind}/{index}", kind, *_command(hook))
+    _in_container(program, "/hooks/createContainer", hooks.get("createContainer", ()), hook_state)
 
 
 def add_start_hooks(program: Program, hooks: Hooks, hook_state: HookState) -> None:
@@ -44,29 +40,15 @@ def add_start_hooks(program: Program, hooks: Hooks, hook_state: HookState) -> No
 
     Spec: config.md#startcontainer-hooks
     """
-    _in_container(
-        program, "/hooks/startContainer", hooks.get("startContainer", ()), hook_state
-    )
+    _in_container(program, "/hooks/startContainer", hooks.get("startContainer", ()), hook_state)
 
 
-def _in_container(
-    program: Program, pointer: str, hooks: Sequence[Hook], hook_state: HookState
-) -> None:
+def _in_container(program: Program, pointer: str, hooks: Sequence[Hook], hook_state: HookState) -> None:
     for index, hook in enumerate(hooks):
-        program.add(
-            "run_container_hook",
-            f"{pointer}/{index}",
-            *_command(hook),
-            *hook_state(STATUS),
-        )
+        program.add("run_container_hook", f"{pointer}/{index}", *_command(hook), *hook_state(STATUS))
 
 
 def _command(hook: Hook) -> tuple[str, list[str], list[str], int]:
     # Only the listed environment: nothing that an image says may reach a hook.
     path = hook["path"]
-    return (
-        path,
-        list(hook.get("args") or (path,)),
-        list(hook.get("env", ())),
-        hook.get("timeout", 0),
-    )
+    return path, list(hook.get("args") or (path,)), list(hook.get("env", ())), hook.get("timeout", 0)

@@ -50,9 +50,7 @@ ATTRIBUTES: dict[str, tuple[int, int]] = {
 RECURSIVE_ATTRIBUTES = {f"r{word}": bits for word, bits in ATTRIBUTES.items()}
 
 # Of the file system, not of the mount; fsconfig(2) knows them by these names.
-FILE_SYSTEM = frozenset(
-    ("sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand")
-)
+FILE_SYSTEM = frozenset(("sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand"))
 
 # "defaults" says nothing, and fsconfig(2) has no words for the others: they cannot be set any more.
 WITHOUT_EFFECT = frozenset(("defaults", "silent", "loud", "iversion", "noiversion"))

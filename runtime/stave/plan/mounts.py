@@ -40,9 +40,7 @@ ON_PROC = frozenset(
 )
 
 # "ro" is only the mount's business for these; a file system on a device must not be written to either.
-VIRTUAL = frozenset(
-    ("proc", "sysfs", "tmpfs", "ramfs", "mqueue", "devpts", "cgroup", "cgroup2", "bpf")
-)
+VIRTUAL = frozenset(("proc", "sysfs", "tmpfs", "ramfs", "mqueue", "devpts", "cgroup", "cgroup2", "bpf"))
 
 
 def add_mounts(
@@ -65,16 +63,12 @@ def add_mounts(
     """
     cgroups = CgroupMounts(program, namespaces, facts, cgroup_paths)
     # sysfs can only be mounted by the owner of the network namespace whose devices it shows.
-    sysfs_refused = (
-        bool(namespaces.new & CLONE_NEWUSER) and not namespaces.new & CLONE_NEWNET
-    )
+    sysfs_refused = bool(namespaces.new & CLONE_NEWUSER) and not namespaces.new & CLONE_NEWNET
     read_only: list[Operation] = []
     for index, entry in enumerate(config.get("mounts", ())):
         pointer = f"/mounts/{index}"
         if entry.get("uidMappings"):
-            raise ConfigError(
-                f"{pointer}/uidMappings", "mappings of a mount are not supported"
-            )
+            raise ConfigError(f"{pointer}/uidMappings", "mappings of a mount are not supported")
         options = parse_options(entry.get("options", ()), f"{pointer}/options")
         target = clean(entry["destination"])
         kind = entry.get("type", "")
@@ -87,29 +81,18 @@ def add_mounts(
         elif kind == "sysfs" and sysfs_refused:
             _add_host_sysfs(program, pointer, target, options)
         else:
-            if (
-                kind == "tmpfs" or target == "/dev"
-            ) and options.attributes & MOUNT_ATTR_RDONLY:
-                read_only.append(
-                    Operation(
-                        "remount", pointer, (target, MOUNT_ATTR_RDONLY, 0, 0, [], 0)
-                    )
-                )
+            if (kind == "tmpfs" or target == "/dev") and options.attributes & MOUNT_ATTR_RDONLY:
+                read_only.append(Operation("remount", pointer, (target, MOUNT_ATTR_RDONLY, 0, 0, [], 0)))
                 options.set &= ~MOUNT_ATTR_RDONLY
                 options.recursive_set &= ~MOUNT_ATTR_RDONLY
             _add_mount(program, pointer, entry, target, options)
     return read_only
 
 
-def _add_mount(
-    program: Program, pointer: str, entry: Mount, target: str, options: MountOptions
-) -> None:
+def _add_mount(program: Program, pointer: str, entry: Mount, target: str, options: MountOptions) -> None:
     kind = entry.get("type")
     if not kind:
-        raise ConfigError(
-            f"{pointer}/type",
-            "missing, and neither bind nor rbind is among the options",
-        )
+        raise ConfigError(f"{pointer}/type", "missing, and neither bind nor rbind is among the options")
     flags = _place(pointer, target, hides_proc=kind != "proc")
     if kind in ("proc", "sysfs"):
         flags |= MOUNT_REAL_TARGET
@@ -159,58 +142,27 @@ def _add_bind(
     )
 
 
-def _add_remount(
-    program: Program, pointer: str, target: str, options: MountOptions
-) -> None:
+def _add_remount(program: Program, pointer: str, target: str, options: MountOptions) -> None:
     if options.recursive_set or options.recursive_clear:
-        raise ConfigError(
-            f"{pointer}/options", "a remount changes one mount, not all below it"
-        )
+        raise ConfigError(f"{pointer}/options", "a remount changes one mount, not all below it")
     parameters = [] if options.bind else options.parameters
-    program.add(
-        "remount",
-        pointer,
-        target,
-        options.set,
-        options.clear,
-        options.propagation,
-        parameters,
-        0,
-    )
+    program.add("remount", pointer, target, options.set, options.clear, options.propagation, parameters, 0)
 
 
-def _add_host_sysfs(
-    program: Program, pointer: str, target: str, options: MountOptions
-) -> None:
+def _add_host_sysfs(program: Program, pointer: str, target: str, options: MountOptions) -> None:
     recursive_set = options.attributes | MOUNT_ATTR_RDONLY
     flags = MOUNT_RECURSIVE | MOUNT_REAL_TARGET
-    program.add(
-        "bind",
-        pointer,
-        "/sys",
-        target,
-        0,
-        0,
-        recursive_set,
-        0,
-        options.propagation,
-        flags,
-    )
+    program.add("bind", pointer, "/sys", target, 0, 0, recursive_set, 0, options.propagation, flags)
 
 
 def _place(pointer: str, target: str, hides_proc: bool) -> int:
     """MOUNT_* bits that the target calls for."""
     if target == "/proc":
         if hides_proc:
-            raise ConfigError(
-                f"{pointer}/destination", "only a procfs may be mounted on /proc"
-            )
+            raise ConfigError(f"{pointer}/destination", "only a procfs may be mounted on /proc")
         return MOUNT_REAL_TARGET | MOUNT_ON_PROC
     if not target.startswith("/proc/"):
         return 0
     if target in ON_PROC:
         return MOUNT_ON_PROC
-    raise ConfigError(
-        f"{pointer}/destination",
-        f"{target} is part of /proc, nothing may be mounted there",
-    )
+    raise ConfigError(f"{pointer}/destination", f"{target} is part of /proc, nothing may be mounted there")

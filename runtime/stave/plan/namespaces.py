@@ -74,9 +74,7 @@ class Namespaces:
     @property
     def step_by_step(self) -> bool:
         """Whether stave-init has to enter them one after the other."""
-        return bool(
-            self.own & (CLONE_NEWUSER | CLONE_NEWTIME) or self.joined & CLONE_NEWPID
-        )
+        return bool(self.own & (CLONE_NEWUSER | CLONE_NEWTIME) or self.joined & CLONE_NEWPID)
 
 
 def add_namespaces(
@@ -97,11 +95,7 @@ def add_namespaces(
     for flag, name, path, pointer in namespaces.paths:
         program.add("open_namespace", pointer, name, path, flag)
     careful = namespaces.step_by_step
-    program.add(
-        "clone",
-        "/linux/namespaces",
-        0 if careful else namespaces.new & ~CLONE_NEWCGROUP,
-    )
+    program.add("clone", "/linux/namespaces", 0 if careful else namespaces.new & ~CLONE_NEWCGROUP)
     program.operations += on_host
     if careful:
         _enter_step_by_step(program, namespaces, linux, facts)
@@ -113,9 +107,7 @@ def add_namespaces(
         program.add("unshare", namespaces.pointers[CLONE_NEWCGROUP], CLONE_NEWCGROUP)
 
 
-def _enter_step_by_step(
-    program: Program, namespaces: Namespaces, linux: Linux, facts: Facts
-) -> None:
+def _enter_step_by_step(program: Program, namespaces: Namespaces, linux: Linux, facts: Facts) -> None:
     if namespaces.new & CLONE_NEWUSER:
         # Namespaces of the host can only be joined while the host's privileges last.
         _join(program, namespaces)
@@ -145,9 +137,7 @@ def _write_id_maps(program: Program, linux: Linux, facts: Facts) -> None:
     uids, gids = linux.get("uidMappings"), linux.get("gidMappings")
     if not uids or not gids:
         missing = "gidMappings" if uids else "uidMappings"
-        raise ConfigError(
-            f"/linux/{missing}", "a new user namespace needs at least one mapping"
-        )
+        raise ConfigError(f"/linux/{missing}", "a new user namespace needs at least one mapping")
     if setgroups_denied(linux, facts):
         program.add("write_id_map", "/linux/gidMappings", "setgroups", "deny")
     program.add("write_id_map", "/linux/gidMappings", "gid_map", _id_map(gids))
@@ -165,17 +155,9 @@ def setgroups_denied(linux: Linux, facts: Facts) -> bool:
 
 
 def _id_map(mappings: Sequence[IDMapping]) -> str:
-    return "".join(
-        [
-            f"{line['containerID']} {line['hostID']} {line['size']}\n"
-            for line in mappings
-        ]
-    )
+    return "".join([f"{line['containerID']} {line['hostID']} {line['size']}\n" for line in mappings])
 
 
 def _time_offsets(offsets: Mapping[str, TimeOffset]) -> str:
-    lines = [
-        f"{clock} {at.get('secs', 0)} {at.get('nanosecs', 0)}\n"
-        for clock, at in offsets.items()
-    ]
+    lines = [f"{clock} {at.get('secs', 0)} {at.get('nanosecs', 0)}\n" for clock, at in offsets.items()]
     return "".join(lines)

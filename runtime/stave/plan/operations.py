@@ -37,10 +37,7 @@ CONTAINER: dict[str, tuple[str, str]] = {
     # A new file system on a target in root. parameters: "key=value" or "key", for fsconfig(2).
     # attributes: MOUNT_ATTR_* bits; propagation: MS_* bits, with MS_REC for all below too, or 0;
     # options: MOUNT_* bits below.
-    "mount": (
-        "type source target attributes propagation parameters options",
-        "tttiili",
-    ),
+    "mount": ("type source target attributes propagation parameters options", "tttiili"),
     # A clone of `source` (in the caller's file system) on a target in root. The four sets are MOUNT_ATTR_* bits
     # to set and clear on the mount itself, and on it and all below it (recursive_*).
     "bind": (
@@ -126,7 +123,5 @@ CODES: dict[str, int] = {name: code for code, name in enumerate(CONTAINER)}
 
 # `options` of mount, bind and remount.
 MOUNT_RECURSIVE = 1  # bind the whole tree (AT_RECURSIVE)
-MOUNT_REAL_TARGET = (
-    2  # the target must be a directory of its own, no symlink in its path
-)
+MOUNT_REAL_TARGET = 2  # the target must be a directory of its own, no symlink in its path
 MOUNT_ON_PROC = 4  # the target may lie on a procfs

@@ -26,24 +26,14 @@ def oom_score(process: Process) -> list[Operation]:
     """What gives the process its oom_score_adj; without one it keeps the runtime's."""
     if "oomScoreAdj" not in process:
         return []
-    return [
-        Operation(
-            "set_oom_score_adj", "/process/oomScoreAdj", (process["oomScoreAdj"],)
-        )
-    ]
+    return [Operation("set_oom_score_adj", "/process/oomScoreAdj", (process["oomScoreAdj"],))]
 
 
 def add_console(program: Program, process: Process, mount: bool) -> None:
     """The standard streams are a terminal, if one is asked for."""
     if process.get("terminal"):
         size = process.get("consoleSize", {"height": 0, "width": 0})
-        program.add(
-            "open_console",
-            "/process/terminal",
-            size["height"],
-            size["width"],
-            int(mount),
-        )
+        program.add("open_console", "/process/terminal", size["height"], size["width"], int(mount))
 
 
 def add_directory(program: Program, process: Process) -> None:
@@ -70,9 +60,7 @@ def add_session(
     if not no_new_keyring:
         program.add("join_keyring", "", f"_ses.{container_id}")
     if personality := linux.get("personality"):
-        program.add(
-            "set_personality", "/linux/personality", PERSONAS[personality["domain"]]
-        )
+        program.add("set_personality", "/linux/personality", PERSONAS[personality["domain"]])
     program.add("close_descriptors", "", preserve_fds)
 
 
@@ -93,15 +81,10 @@ def add_user(
     user = process.get("user", ROOT)
     additional = user.get("additionalGids", ())
     if setgroups_denied and additional:
-        raise ConfigError(
-            "/process/user/additionalGids",
-            "a user namespace of one group can have no others",
-        )
+        raise ConfigError("/process/user/additionalGids", "a user namespace of one group can have no others")
     groups = None if setgroups_denied else _pack(additional)
     program.add("own_stdio", "/process/user/uid", user["uid"])
-    program.add(
-        "limit_bounding", "/process/capabilities/bounding", capabilities.bounding
-    )
+    program.add("limit_bounding", "/process/capabilities/bounding", capabilities.bounding)
     program.add(
         "set_user",
         "/process/user",
@@ -112,9 +95,7 @@ def add_user(
         capabilities.effective,
     )
     program.add("change_directory", "/process/cwd", process["cwd"], 0)
-    program.add(
-        "find_executable", "/process/args/0", process["args"][0], _search_path(process)
-    )
+    program.add("find_executable", "/process/args/0", process["args"][0], _search_path(process))
 
 
 def add_execution(
@@ -142,9 +123,7 @@ def add_execution(
         capabilities.permitted,
         capabilities.inheritable,
     )
-    program.add(
-        "execute", "/process/args", list(process["args"]), list(process.get("env", ()))
-    )
+    program.add("execute", "/process/args", list(process["args"]), list(process.get("env", ())))
 
 
 def _pack(groups: Sequence[int]) -> bytes:

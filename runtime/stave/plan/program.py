@@ -34,9 +34,7 @@ class Operation:
 
     __slots__ = ("arguments", "name", "pointer")
 
-    def __init__(
-        self, name: str, pointer: str, arguments: tuple[Argument, ...]
-    ) -> None:
+    def __init__(self, name: str, pointer: str, arguments: tuple[Argument, ...]) -> None:
         self.name = name
         self.pointer = pointer
         self.arguments = arguments
@@ -46,8 +44,7 @@ class Operation:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Operation) and (
-            (self.name, self.pointer, self.arguments)
-            == (other.name, other.pointer, other.arguments)
+            (self.name, self.pointer, self.arguments) == (other.name, other.pointer, other.arguments)
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -94,27 +91,19 @@ def encode(program: Program, descriptors: Mapping[str, int], flags: int = 0) -> 
     arguments = bytearray()
     pool = _Pool()
     arguments_start = HEADER_SIZE + 16 * len(operations)
-    pool_start = arguments_start + 8 * sum(
-        len(operation.arguments) for operation in operations
-    )
+    pool_start = arguments_start + 8 * sum(len(operation.arguments) for operation in operations)
     pool.base = pool_start
     for operation in operations:
         kinds = CONTAINER[operation.name][1]
         if len(kinds) != len(operation.arguments):
-            raise TypeError(
-                f"{operation.name} takes {len(kinds)} arguments, not {len(operation.arguments)}"
-            )
-        table += _words(
-            CODES[operation.name], len(kinds), arguments_start + len(arguments), 0
-        )
+            raise TypeError(f"{operation.name} takes {len(kinds)} arguments, not {len(operation.arguments)}")
+        table += _words(CODES[operation.name], len(kinds), arguments_start + len(arguments), 0)
         for kind, value in zip(kinds, operation.arguments, strict=True):
             if kind == "f":
                 value = descriptors[value]  # type: ignore[index]
             arguments += pool.argument(operation.name, kind, value)
     size = pool_start + len(pool.data)
-    return _words(MAGIC, VERSION, size, len(operations), flags, 0) + bytes(
-        table + arguments + pool.data
-    )
+    return _words(MAGIC, VERSION, size, len(operations), flags, 0) + bytes(table + arguments + pool.data)
 
 
 class _Pool:

@@ -45,18 +45,5 @@ def add_rlimits(program: Program, rlimits: Sequence[Rlimit]) -> None:
         pointer = f"/process/rlimits/{index}"
         number = NUMBERS.get(limit["type"])
         if number is None:
-            raise ConfigError(
-                f"{pointer}/type", f"no resource limit is called {limit['type']!r}"
-            )
-        program.add(
-            "set_rlimit",
-            pointer,
-            number,
-            _signed(limit["soft"]),
-            _signed(limit["hard"]),
-        )
-
-
-def _signed(limit: int) -> int:
-    # Operations carry signed numbers; RLIM_INFINITY, the largest unsigned one, is -1.
-    return limit - (1 << 64) if limit >> 63 else limit
+            raise ConfigError(f"{pointer}/type", f"no resource limit is called {limit['type']!r}")
+        program.add("set_rlimit", pointer, number, limit["soft"], limit["hard"])

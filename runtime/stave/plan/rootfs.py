@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from stave.plan.program import Operation, Program
 
 
-def open_root(
-    program: Program, config: Config, bundle: str, namespaces: Namespaces
-) -> None:
+def open_root(program: Program, config: Config, bundle: str, namespaces: Namespaces) -> None:
     """The root file system is a mount of its own (or, without a mount namespace, the directory it is).
 
     Spec: config-linux.md#rootfs-mount-propagation
@@ -65,10 +63,7 @@ def enter_host_root(program: Program, config: Config, bundle: str) -> None:
 
 
 def close_up(
-    program: Program,
-    config: Config,
-    namespaces: Namespaces,
-    read_only: Sequence[Operation],
+    program: Program, config: Config, namespaces: Namespaces, read_only: Sequence[Operation]
 ) -> None:
     """Masked paths are hidden; read-only paths, read-only mounts and a read-only root are read-only.
 
