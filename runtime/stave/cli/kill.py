@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def run(invocation: Invocation) -> int:
     """The signal is sent to the container's first process; with --all, to every process."""
-    from stave.container.kill import kill
-
     arguments = invocation.arguments
     signal_number = parse_signal(arguments[1] if len(arguments) > 1 else "")
+    from stave.container.kill import kill
+
     kill(state_root(invocation), invocation.container_id, signal_number, invocation.options["all"])
     return 0

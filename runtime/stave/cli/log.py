@@ -44,34 +44,38 @@ class Log:
 
     def debug(self, message: str) -> None:
         """With `--debug`, the message is in the log, or on standard error."""
-        if self.verbose:
-            self._add("debug", message)
+        if self.verbose and not self._entered("debug", message):
+            write(STDERR, self._line(f"debug: {message}"))
 
     def warning(self, message: str) -> None:
         """The message is in the log, or on standard error."""
-        self._add("warning", message)
+        if not self._entered("warning", message):
+            write(STDERR, self._line(f"warning: {message}"))
 
     def error(self, messages: Sequence[str]) -> None:
         """One failure is in the log as one entry, and on standard error as one line per message."""
-        if self.path or self.json:
-            try:
-                self._add("error", "; ".join(messages))
-            except OSError as error:
-                messages = [*messages, f"write log {self.path}: {error.strerror}"]
-        if self.path or not self.json:
+        entered = self._entered("error", "; ".join(messages))
+        if self.path or not entered:
             for message in messages:
                 write(STDERR, self._line(message))
 
-    def _add(self, level: str, message: str) -> None:
+    def _entered(self, level: str, message: str) -> bool:
+        """Whether the entry is now in the log, which without a file is for JSON only."""
+        entry = _json_entry(level, message) if self.json else _text_entry(level, message)
         if not self.path:
-            text = _json_entry(level, message) if self.json else self._line(f"{level}: {message}")
-            write(STDERR, text)
-            return
-        descriptor = self._open()
+            if self.json:
+                write(STDERR, entry)
+            return self.json
         try:
-            write(descriptor, _json_entry(level, message) if self.json else _text_entry(level, message))
-        finally:
-            posix.close(descriptor)
+            descriptor = self._open()
+            try:
+                write(descriptor, entry)
+            finally:
+                posix.close(descriptor)
+        except OSError as error:
+            write(STDERR, self._line(f"write log {self.path}: {error.strerror}"))
+            return False
+        return True
 
     def _open(self) -> int:
         return posix.open(self.path, posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC, 0o644)

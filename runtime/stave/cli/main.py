@@ -37,10 +37,10 @@ def execute(words: Sequence[str]) -> int:
         parse(words, invocation)
         log = Log(invocation)
         log.check()
-        log.debug(f"arguments: {list(words)}")
+        log.debug(f"{log.subject}: started")
         module = __import__(f"stave.cli.{COMMANDS[invocation.command][0]}", fromlist=("run",))
         status: int = module.run(invocation)
-        log.debug(f"exit status: {status}")
+        log.debug(f"{log.subject}: exit status {status}")
     except BaseException as error:
         # Everything ends here: past this point nobody turns an exception into one line and a status.
         return _report(invocation, error)

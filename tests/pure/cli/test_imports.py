@@ -52,4 +52,5 @@ def test_a_failure_stays_light() -> None:
         "from stave.cli.main import execute\n"
         "assert execute(['--log-format', 'json', 'kill', 'web', 'NOSUCH']) == 1"
     )
+    assert "stave.cli.signals" in loaded
     assert loaded & HEAVY == set()

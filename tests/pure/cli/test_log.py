@@ -76,15 +76,17 @@ def test_debug(tmp_path: Path) -> None:
 
 
 def test_unwritable_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A failure is told on standard error even when the log cannot be written, and that is told as well."""
+    """A log that cannot be written is told on standard error, and what it should hold as well."""
     log = Log(invocation("--log", f"{tmp_path}/none/log", "--log-format", "json"))
     with pytest.raises(FileNotFoundError):
         log.check()
     log.error(["broken"])
     assert capfd.readouterr().err == (
-        "stave: create web: broken\n"
         f"stave: create web: write log {tmp_path}/none/log: No such file or directory\n"
+        "stave: create web: broken\n"
     )
+    log.warning("old kernel")
+    assert capfd.readouterr().err.endswith("\nstave: create web: warning: old kernel\n")
 
 
 def test_check_makes_the_file(tmp_path: Path) -> None:

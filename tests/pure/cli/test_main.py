@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import ocispec
+import stave
 from ocispec.errors import InvalidConfig, InvalidJSON, Problem
 from stave.cli.main import execute
 from stave.errors import ConfigError, ContainerNotFound, KernelError
@@ -128,14 +132,13 @@ def test_status_of_the_program(lifecycle: Lifecycle, tmp_path: Path) -> None:
 
 
 def test_debug_entries(lifecycle: Lifecycle, tmp_path: Path) -> None:
-    """With --debug the log tells the arguments and the exit status."""
+    """With --debug the log tells of the start and of the exit status."""
     lifecycle("start", start=None)
     file = tmp_path / "log"
     assert execute(["--debug", "--log", str(file), "--log-format", "json", "start", "web"]) == 0
     entries = [json.loads(line) for line in file.read_text().splitlines()]
     assert [entry["level"] for entry in entries] == ["debug", "debug"]
-    assert "'start', 'web'" in entries[0]["msg"]
-    assert entries[1]["msg"] == "exit status: 0"
+    assert [entry["msg"] for entry in entries] == ["start web: started", "start web: exit status 0"]
 
 
 def test_closed_standard_output(lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str]) -> None:
@@ -153,3 +156,38 @@ def test_closed_standard_output(lifecycle: Lifecycle, capfd: pytest.CaptureFixtu
         os.close(writer)
     assert status == 1
     assert capfd.readouterr().err == "stave: state web: Broken pipe\n"
+
+
+def process(words: list[str], stderr: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """The program itself, in an interpreter as bare as the installed one's."""
+    roots = [str(Path(module.__file__ or "").parents[1]) for module in (stave, ocispec)]
+    program = f"import sys; sys.path[:0] = {roots!r}; from stave.cli.main import main; main()"
+    command = [sys.executable, "-I", "-S", "-c", program, *words]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True, check=False)
+
+
+def test_program() -> None:
+    """The program prints, reports and leaves with the status, without any help of the interpreter's."""
+    done = process(["--version"])
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 3, "")
+    done = process(["kill", "web", "NOSUCH"])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == 'stave: kill web: unknown signal "NOSUCH"\n'
+
+
+def test_nobody_reads_errors() -> None:
+    """A closed standard error changes nothing but that nobody is told."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert process(["kill", "web", "NOSUCH"], stderr=writer).returncode == 1
+    finally:
+        os.close(writer)
+
+
+def test_undecodable_words() -> None:
+    """Bytes that are not UTF-8 are shown escaped, in text and in JSON."""
+    done = process([os.fsdecode(b"\xff")])
+    assert done.stderr.startswith('stave: unknown command "\\udcff"\n')
+    done = process(["--log-format", "json", os.fsdecode(b"\xff")])
+    assert json.loads(done.stderr)["msg"] == 'unknown command "\udcff"'
