@@ -35,7 +35,7 @@ class Compiler:
 def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
     """The compiler that the cache calls on a miss."""
     stand_in = Compiler()
-    monkeypatch.setitem(sys.modules, "stave.seccomp.profile", stand_in)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "stave.seccomp.profile", stand_in)
     return stand_in
 
 
@@ -227,7 +227,7 @@ def test_refused_profile_is_not_stored(directory: Path, monkeypatch: pytest.Monk
         raise ConfigError("/linux/seccomp/defaultAction", "unknown action X")
 
     module = SimpleNamespace(compile_profile=refuse)
-    monkeypatch.setitem(sys.modules, "stave.seccomp.profile", module)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "stave.seccomp.profile", module)
     before = os.listdir("/proc/self/fd")
     with pytest.raises(ConfigError, match="unknown action X"):
         cache.cached_filter(PROFILE, str(directory))
