@@ -1,8 +1,11 @@
 """What an invocation has to say: lines on standard error, and entries in the file of `--log`.
 
 Entries have the form that callers of runc read: ``time="..." level=error msg="..."``, or with
-``--log-format json`` one object a line. A failure is one entry. Without `--log`, a JSON entry takes the
-place of the lines on standard error.
+``--log-format json`` one object a line. Without `--log`, a JSON entry takes the place of the lines on
+standard error.
+
+A failure is one entry, and in JSON the only one (but for `--debug`): podman reads the whole log as one
+object. So warnings wait there for the end, and become a member of the failure's entry if there is one.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 class Log:
     """Where the messages of one invocation go."""
 
-    __slots__ = ("path", "json", "verbose", "subject")
+    __slots__ = ("path", "json", "verbose", "subject", "warnings")
 
     def __init__(self, invocation: Invocation) -> None:
         # A command line that could not be read to its end may lack any of them.
@@ -30,6 +33,7 @@ class Log:
         self.path: str = options.get("log") or ""
         self.json: bool = options.get("log-format") == "json"
         self.verbose: bool = options.get("debug") or False
+        self.warnings = invocation.warnings
         self.subject = " ".join([word for word in (invocation.command, invocation.container_id) if word])
 
     def check(self) -> None:
@@ -48,8 +52,10 @@ class Log:
             write(STDERR, self._line(f"debug: {message}"))
 
     def warning(self, message: str) -> None:
-        """The message is in the log, or on standard error."""
-        if not self._entered("warning", message):
+        """The message is in the log, in JSON at the latest after `finish`, or on standard error."""
+        if self.json:
+            self.warnings.append(message)
+        elif not self._entered("warning", message):
             write(STDERR, self._line(f"warning: {message}"))
 
     def error(self, messages: Sequence[str]) -> None:
@@ -59,9 +65,14 @@ class Log:
             for message in messages:
                 write(STDERR, self._line(message))
 
+    def finish(self) -> None:
+        """The warnings of an invocation without failure are in the log."""
+        for message in self.warnings:
+            self._entered("warning", message)
+
     def _entered(self, level: str, message: str) -> bool:
         """Whether the entry is now in the log, which without a file is for JSON only."""
-        entry = _json_entry(level, message) if self.json else _text_entry(level, message)
+        entry = self._json_entry(level, message) if self.json else _text_entry(level, message)
         if not self.path:
             if self.json:
                 write(STDERR, entry)
@@ -80,14 +91,16 @@ class Log:
     def _open(self) -> int:
         return posix.open(self.path, posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC, 0o644)
 
+    def _json_entry(self, level: str, message: str) -> str:
+        from _json import encode_basestring_ascii as quote
+
+        members = f'"level":"{level}","msg":{quote(message)},"time":"{_now()}"'
+        if level == "error" and self.warnings:
+            members += f',"warnings":[{",".join([quote(text) for text in self.warnings])}]'
+        return f"{{{members}}}\n"
+
     def _line(self, message: str) -> str:
         return one_line(": ".join([part for part in ("stave", self.subject, message) if part])) + "\n"
-
-
-def _json_entry(level: str, message: str) -> str:
-    from _json import encode_basestring_ascii
-
-    return f'{{"level":"{level}","msg":{encode_basestring_ascii(message)},"time":"{_now()}"}}\n'
 
 
 def _text_entry(level: str, message: str) -> str:

@@ -41,6 +41,7 @@ def execute(words: Sequence[str]) -> int:
         module = __import__(f"stave.cli.{COMMANDS[invocation.command][0]}", fromlist=("run",))
         status: int = module.run(invocation)
         log.debug(f"{log.subject}: exit status {status}")
+        log.finish()
     except BaseException as error:
         # Everything ends here: past this point nobody turns an exception into one line and a status.
         return _report(invocation, error)

@@ -27,16 +27,18 @@ _MAX_NUMBER = 2**31 - 1
 class Invocation:
     """A parsed command line; each flag of the table is in the options by its first name, given or not.
 
-    A flag's value is of the kind that the table states: bool, int, str, or a list of str.
+    A flag's value is of the kind that the table states: bool, int, str, or a list of str. The warnings are
+    those that the log still holds back.
     """
 
-    __slots__ = ("command", "global_options", "options", "arguments")
+    __slots__ = ("command", "global_options", "options", "arguments", "warnings")
 
     def __init__(self) -> None:
         self.command = ""
         self.global_options: dict[str, Any] = {}
         self.options: dict[str, Any] = {}
         self.arguments: list[str] = []
+        self.warnings: list[str] = []
 
     @property
     def container_id(self) -> str:

@@ -57,13 +57,29 @@ def test_text_file(tmp_path: Path) -> None:
 
 
 def test_warnings(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A warning goes to the log if there is one, otherwise to standard error."""
+    """In text, a warning goes to the log if there is one, otherwise to standard error."""
     file = tmp_path / "log"
     Log(invocation("--log", str(file))).warning("old kernel")
     assert capfd.readouterr().err == ""
     assert "level=warning" in file.read_text()
     Log(invocation()).warning("old kernel")
     assert capfd.readouterr().err == "stave: create web: warning: old kernel\n"
+
+
+def test_warnings_in_json(tmp_path: Path) -> None:
+    """In JSON, warnings are entries of their own after a success, and part of the one entry of a failure."""
+    file = tmp_path / "log"
+    words = ["--log", str(file), "--log-format", "json"]
+    good, bad = Log(invocation(*words)), Log(invocation(*words))
+    good.warning("old kernel")
+    good.finish()
+    bad.warning("old kernel")
+    bad.error(["broken"])
+    entries = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(entry["level"], entry["msg"], entry.get("warnings")) for entry in entries] == [
+        ("warning", "old kernel", None),
+        ("error", "broken", ["old kernel"]),
+    ]
 
 
 def test_debug(tmp_path: Path) -> None:
@@ -85,7 +101,7 @@ def test_unwritable_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
         f"stave: create web: write log {tmp_path}/none/log: No such file or directory\n"
         "stave: create web: broken\n"
     )
-    log.warning("old kernel")
+    Log(invocation("--log", f"{tmp_path}/none/log")).warning("old kernel")
     assert capfd.readouterr().err.endswith("\nstave: create web: warning: old kernel\n")
 
 
