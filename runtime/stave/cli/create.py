@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stave.cli.log import Log
-from stave.cli.root import bundle_directory, state_root
+from stave.cli.root import absolute, bundle_directory, state_root
 from stave.errors import Error
 
 TYPE_CHECKING = False
@@ -28,8 +28,9 @@ def creation(invocation: Invocation) -> dict[str, Any]:
     options = invocation.options
     return {
         "bundle": bundle_directory(options["bundle"]),
-        "pid_file": options["pid-file"] or None,
-        "console_socket": options["console-socket"] or None,
+        # Absolute: hooks run with the bundle as working directory.
+        "pid_file": absolute(options["pid-file"]),
+        "console_socket": absolute(options["console-socket"]),
         "no_pivot": options["no-pivot"],
         "no_new_keyring": options["no-new-keyring"],
         "preserve_fds": options["preserve-fds"],

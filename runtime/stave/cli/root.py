@@ -48,3 +48,10 @@ def bundle_directory(path: str) -> str:
         return posix.readlink(f"/proc/self/fd/{descriptor}")
     finally:
         posix.close(descriptor)
+
+
+def absolute(path: str) -> str | None:
+    """The path counted from the working directory; None if it is empty."""
+    if not path or path[0] == "/":
+        return path or None
+    return f"{posix.getcwd()}/{path}"

@@ -1,0 +1,1 @@
+"""The container: its state on disk, and one module per operation on it."""

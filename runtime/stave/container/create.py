@@ -1,0 +1,325 @@
+"""create: everything but the user's program. Spec: runtime.md#create"""
+
+from __future__ import annotations
+
+import posix
+
+from ocispec.config import load_config
+from ocispec.jsontext import dumps
+from stave.cgroups.plan import CgroupPlan, plan_cgroups
+from stave.container.state import SOCKET, Container, read_process, timestamp
+from stave.container.subjects import subject_of
+from stave.errors import Error, KernelError
+from stave.host.facts import Facts, read_facts
+from stave.plan.create import plan_create
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ocispec.types import Config
+    from stave.container.executor import Executor
+    from stave.plan.program import Operation
+    from stave.plan.result import Plan
+
+
+def create(
+    root: str,
+    container_id: str,
+    bundle: str,
+    *,
+    pid_file: str | None = None,
+    console_socket: str | None = None,
+    no_pivot: bool = False,
+    no_new_keyring: bool = False,
+    preserve_fds: int = 0,
+    trace: str | None = None,
+    log_warning: Callable[[str], None],
+) -> None:
+    """The container is created: its process waits for `start`. After a failure nothing is left of it.
+
+    Args:
+        root: directory of all containers' state.
+        bundle: absolute path.
+        pid_file: gets the decimal pid, nothing else.
+        console_socket: where a terminal's master goes.
+        preserve_fds: descriptors from 3 on that stay open in the user's program.
+
+    Raises:
+        InvalidConfig: config.json, with every problem.
+        ContainerExists: the id is taken.
+        Error: whatever else failed, with the property it came from.
+    """
+    config = load_config(bundle)
+    _check_console(config, console_socket)
+    master = create_container(
+        root,
+        container_id,
+        bundle,
+        config,
+        pid_file=pid_file,
+        console_socket=console_socket,
+        no_pivot=no_pivot,
+        no_new_keyring=no_new_keyring,
+        preserve_fds=preserve_fds,
+        trace=trace,
+        log_warning=log_warning,
+    )
+    if master >= 0:
+        posix.close(master)
+
+
+def create_container(
+    root: str,
+    container_id: str,
+    bundle: str,
+    config: Config,
+    *,
+    pid_file: str | None,
+    console_socket: str | None,
+    no_pivot: bool,
+    no_new_keyring: bool,
+    preserve_fds: int,
+    trace: str | None,
+    log_warning: Callable[[str], None],
+) -> int:
+    """As `create`; returns the terminal's master (owned by the caller) if there is one and it was not sent, else -1."""
+    check_preserved(preserve_fds)
+    container = Container.make(root, container_id, {"id": container_id})
+    creation = _Creation(container, config, bundle, log_warning)
+    try:
+        creation.prepare(no_pivot, no_new_keyring, preserve_fds)
+        return creation.carry_out(pid_file, console_socket, preserve_fds, trace)
+    except BaseException:
+        creation.undo()
+        raise
+    finally:
+        container.unlock()
+
+
+def plan_bundle(
+    bundle: str, container_id: str = "CONTAINER", *, no_pivot: bool = False, facts: Facts | None = None
+) -> Plan:
+    """What `create` and `start` would do for a bundle, for `stave explain`; nothing is done."""
+    config = load_config(bundle)
+    facts = facts or read_facts()
+    cgroups = plan_cgroups(config, container_id, facts.cgroups, rootless=facts.rootless)
+    container = Container("/run/stave", container_id, _state(container_id, config, bundle, cgroups))
+    return _plan(container, config, bundle, facts, cgroups, no_pivot=no_pivot)
+
+
+class _Creation:
+    """One `create` under way, and what has to be undone if it fails."""
+
+    def __init__(
+        self, container: Container, config: Config, bundle: str, log_warning: Callable[[str], None]
+    ) -> None:
+        self.container = container
+        self.config = config
+        self.bundle = bundle
+        self.log_warning = log_warning
+        self.executor: Executor | None = None
+        self.hooks_ran = False
+
+    def prepare(self, no_pivot: bool, no_new_keyring: bool, preserve_fds: int) -> None:
+        config, container = self.config, self.container
+        config.get("root", {})["path"] = _real_path(config, self.bundle)
+        facts = read_facts()
+        cgroups = plan_cgroups(config, container.id, facts.cgroups, rootless=facts.rootless)
+        container.state = _state(container.id, config, self.bundle, cgroups)
+        self.plan = _plan(
+            container,
+            config,
+            self.bundle,
+            facts,
+            cgroups,
+            no_pivot=no_pivot,
+            no_new_keyring=no_new_keyring,
+            preserve_fds=preserve_fds,
+        )
+        container.state["namespaces"] = self.plan.namespaces
+        container.state["startOperations"] = _after_start(self.plan)
+        for warning in self.plan.warnings:
+            self.log_warning(warning)
+
+    def carry_out(
+        self, pid_file: str | None, console_socket: str | None, preserve_fds: int, trace: str | None
+    ) -> int:
+        from stave.container.executor import Executor
+        from stave.native import module as native
+
+        container = self.container
+        container.write("config.json", dumps(self.config).encode())
+        container.save()
+        listener = native.listen(container.descriptor, SOCKET)
+        self.executor = executor = Executor(
+            self.plan.program,
+            state_directory=container.directory,
+            descriptors={"listener": listener},
+            on_pid=self._save_pid,
+            run_hook=self._run_hook,
+            preserve_fds=preserve_fds,
+            traced=trace is not None,
+        )
+        executor.run()
+        master = executor.master
+        if master >= 0 and console_socket:
+            native.send_descriptor(console_socket, master, "/dev/ptmx")
+            posix.close(master)
+            master = -1
+        container.state["cgroupsMade"] = executor.cgroups_made
+        container.state["ready"] = True
+        if pid_file:
+            write_pid_file(pid_file, executor.pid)
+        container.save()
+        if trace is not None:
+            from stave.container.trace import write_trace
+
+            write_trace(trace, executor.times)
+        return master
+
+    def undo(self) -> None:
+        """Nothing is left: process, cgroups, mounts (they die with the process), state directory."""
+        if self.executor is not None:
+            self.executor.kill()
+        if self.hooks_ran and (hooks := self.config.get("hooks", {}).get("poststop")):
+            from stave.container.hooks import run_poststop
+
+            state = dumps(self.container.describe("stopped")).encode()
+            run_poststop(hooks, state, self.bundle, self.log_warning)
+        if self.executor is not None and self.executor.cgroups_made:
+            from stave.cgroups.manage import remove
+
+            try:
+                remove(self.executor.cgroups_made)
+            except Error as error:
+                self.log_warning(str(error))
+        self.container.remove()
+
+    def _save_pid(self, pid: int) -> None:
+        process = read_process(pid)
+        self.container.state["pid"] = pid
+        self.container.state["startTime"] = process[1] if process else 0
+        self.container.state["cgroupsMade"] = self.executor.cgroups_made if self.executor else []
+        self.container.save()
+
+    def _run_hook(self, operation: Operation) -> None:
+        from stave.container.hooks import run_hook
+
+        self.hooks_ran = True
+        _, path, arguments, environment, timeout = operation.arguments
+        before, after = self.container.hook_state("created")
+        hook = {"path": path, "args": arguments, "env": environment, "timeout": timeout}
+        state = before + str(self.container.pid).encode() + after
+        run_hook(operation.pointer, hook, state, self.bundle)  # type: ignore[arg-type]
+
+
+def write_pid_file(path: str, pid: int) -> None:
+    """The file holds the decimal pid and nothing else; it is never seen half written."""
+    directory, _, name = path.rpartition("/")
+    temporary = f"{directory}/.{name}" if directory else f".{name}"
+    descriptor = posix.open(
+        temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_TRUNC | posix.O_CLOEXEC, 0o644
+    )
+    try:
+        posix.write(descriptor, str(pid).encode())
+    finally:
+        posix.close(descriptor)
+    posix.rename(temporary, path)
+
+
+def check_preserved(count: int) -> None:
+    """Descriptors 3 up to 3 + count are open; else Error."""
+    for descriptor in range(3, 3 + count):
+        try:
+            posix.fstat(descriptor)
+        except OSError as error:
+            raise Error(f"--preserve-fds {count}: descriptor {descriptor} is not open") from error
+
+
+def compile_seccomp(config: Config, root_directory: str) -> tuple[bytes, int] | None:
+    """The compiled filter of linux.seccomp, or None without one. The cache lies beside the containers."""
+    profile = config.get("linux", {}).get("seccomp")
+    if profile is None:
+        return None
+    from stave.seccomp.cache import cached_filter
+
+    return cached_filter(profile, f"{root_directory}/.seccomp")  # type: ignore[arg-type]
+
+
+def _check_console(config: Config, console_socket: str | None) -> None:
+    """Worded as runc does."""
+    terminal = config.get("process", {}).get("terminal", False)
+    if terminal and not console_socket:
+        raise Error("cannot allocate tty if stave will detach without setting console socket")
+    if console_socket and not terminal:
+        raise Error("cannot use console socket if stave will not detach or allocate tty")
+
+
+def _state(container_id: str, config: Config, bundle: str, cgroups: CgroupPlan) -> dict[str, object]:
+    hooks = config.get("hooks", {})
+    return {
+        "id": container_id,
+        "bundle": bundle,
+        "rootfs": config.get("root", {}).get("path", ""),
+        "annotations": config.get("annotations", {}),
+        "created": timestamp(),
+        "owner": posix.geteuid(),
+        "pid": 0,
+        "startTime": 0,
+        "ready": False,
+        "startable": "process" in config,
+        "hooks": {kind: hooks.get(kind, []) for kind in ("poststart", "poststop")},
+        "cgroups": cgroups.paths,
+        "cgroupsMade": [operation.arguments[0] for operation in cgroups.setup if operation.name == "make_cgroup"],
+    }
+
+
+def _plan(
+    container: Container,
+    config: Config,
+    bundle: str,
+    facts: Facts,
+    cgroups: CgroupPlan,
+    *,
+    no_pivot: bool = False,
+    no_new_keyring: bool = False,
+    preserve_fds: int = 0,
+) -> Plan:
+    return plan_create(
+        config,
+        container_id=container.id,
+        bundle=bundle,
+        facts=facts,
+        cgroup_setup=cgroups.setup,
+        cgroup_join=cgroups.join,
+        cgroup_paths=cgroups.paths,
+        hook_state=container.hook_state,
+        seccomp=compile_seccomp(config, container.directory.rpartition("/")[0]),
+        no_pivot=no_pivot,
+        no_new_keyring=no_new_keyring,
+        preserve_fds=preserve_fds,
+    )
+
+
+def _after_start(plan: Plan) -> dict[str, object]:
+    """What `start` needs to name a failure: the operations behind `wait_for_start`."""
+    operations = plan.program.container_operations()
+    first = next(index for index, each in enumerate(operations) if each.name == "wait_for_start")
+    later = operations[first:]
+    return {"first": first, "operations": [[each.name, each.pointer, subject_of(each)] for each in later]}
+
+
+def _real_path(config: Config, bundle: str) -> str:
+    """The root file system's path without links, relative parts or the bundle left to resolve."""
+    path = config.get("root", {}).get("path", "")
+    if not path.startswith("/"):
+        path = f"{bundle}/{path}"
+    try:
+        descriptor = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    except OSError as error:
+        raise KernelError(f"open {path}", error.errno or 0, "/root/path") from error
+    try:
+        return posix.readlink(f"/proc/self/fd/{descriptor}")
+    finally:
+        posix.close(descriptor)

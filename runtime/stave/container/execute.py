@@ -1,0 +1,145 @@
+"""exec: one more process in a container."""
+
+from __future__ import annotations
+
+import posix
+
+from stave.cgroups.plan import join_operations
+from stave.container.create import check_preserved, compile_seccomp, write_pid_file
+from stave.container.executor import Executor
+from stave.container.state import CREATED, PAUSED, RUNNING, STOPPED, Container
+from stave.errors import NOT_RUNNING, Error, StateError
+from stave.host.facts import read_facts
+from stave.plan.execute import plan_exec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ocispec.types import Process
+
+
+def default_process(root: str, container_id: str) -> Process:
+    """A copy of the container's own process, for `exec` to change."""
+    process: Process = Container.load(root, container_id).config().get("process", {})  # type: ignore[typeddict-item]
+    return process
+
+
+def execute(
+    root: str,
+    container_id: str,
+    process: Process,
+    *,
+    detach: bool = False,
+    pid_file: str | None = None,
+    console_socket: str | None = None,
+    preserve_fds: int = 0,
+    cgroups: Sequence[str] = (),
+    ignore_paused: bool = False,
+    trace: str | None = None,
+    log_warning: Callable[[str], None],
+) -> int:
+    """The process runs in the container (detach), or has run.
+
+    Args:
+        process: an object like config.json's `process`.
+        cgroups: sub-groups to join instead of the container's own, "PATH" or "controller[,controller]:PATH".
+        ignore_paused: let the process join a paused container; it runs when that is resumed.
+
+    Returns:
+        0 if detached, else the process's exit status, or 128 and the number of the signal that ended it.
+
+    Raises:
+        StateError: the container is stopped, or paused.
+        Error: the process could not be started.
+    """
+    container = Container.load(root, container_id)
+    _check_status(container, ignore_paused)
+    _check_console(process, console_socket, detach)
+    check_preserved(preserve_fds)
+    config = container.config()
+    plan = plan_exec(
+        process,
+        container_id=container_id,
+        bundle=container.state["bundle"],
+        config=config,
+        facts=read_facts(),
+        cgroup_join=join_operations(_groups(container, cgroups)),
+        namespaces=container.state["namespaces"],
+        seccomp=compile_seccomp(config, root),
+        preserve_fds=preserve_fds,
+    )
+    for warning in plan.warnings:
+        log_warning(warning)
+    executor = Executor(
+        plan.program,
+        state_directory=container.directory,
+        descriptors={"container": _open_process(container)},
+        on_pid=lambda pid: None,
+        preserve_fds=preserve_fds,
+        traced=trace is not None,
+    )
+    try:
+        executor.run()
+        if executor.master >= 0 and console_socket:
+            from stave.native.module import send_descriptor
+
+            send_descriptor(console_socket, executor.master, "/dev/ptmx")
+        if pid_file:
+            write_pid_file(pid_file, executor.pid)
+    except BaseException:
+        executor.kill()
+        raise
+    if trace is not None:
+        from stave.container.trace import write_trace
+
+        write_trace(trace, executor.times)
+    if detach:
+        return 0
+    from stave.container.run import wait_in_foreground
+
+    return wait_in_foreground(executor.pid, -1 if console_socket else executor.master)
+
+
+def _check_status(container: Container, ignore_paused: bool) -> None:
+    status = container.status()
+    if status == STOPPED:
+        raise StateError("cannot exec in a stopped container")
+    if status == PAUSED and not ignore_paused:
+        raise StateError("cannot exec in a paused container (use --ignore-paused to override)")
+    if status not in (CREATED, RUNNING, PAUSED):
+        raise StateError(f"cannot exec in a container in the {status} state")
+
+
+def _check_console(process: Process, console_socket: str | None, detach: bool) -> None:
+    """Worded as runc does."""
+    terminal = process.get("terminal", False)
+    if terminal and detach and not console_socket:
+        raise Error("cannot allocate tty if stave will detach without setting console socket")
+    if console_socket and not (terminal and detach):
+        raise Error("cannot use console socket if stave will not detach or allocate tty")
+
+
+def _open_process(container: Container) -> int:
+    """A pidfd of the first process, proved to be of that process; setns(2) takes its namespaces."""
+    try:
+        process = posix.pidfd_open(container.pid)
+    except OSError:
+        raise StateError(NOT_RUNNING) from None
+    if not container.is_alive():
+        raise StateError(NOT_RUNNING)
+    return process
+
+
+def _groups(container: Container, wanted: Sequence[str]) -> dict[str, str]:
+    """The groups to join: the container's own, or sub-groups of them."""
+    groups: dict[str, str] = dict(container.state["cgroups"])
+    for text in wanted:
+        names, colon, path = text.rpartition(":")
+        if ".." in path.split("/"):
+            raise Error(f'--cgroup "{text}": ".." leads out of the container\'s cgroup')
+        for name in names.split(",") if colon else list(groups):
+            if name not in groups:
+                raise Error(f'--cgroup "{text}": the container has no cgroup of controller "{name}"')
+            groups[name] = f"{container.state['cgroups'][name]}/{path.strip('/')}".rstrip("/")
+    return groups

@@ -1,0 +1,228 @@
+"""Carries out a Program: its own operations here, the container's by way of stave-init.
+
+The Program is walked in order. Operations of the runtime are done where they stand. The container's are
+already with stave-init, which stops at each operation in ``WAITS``; so the walk lets it go on at the first
+of a run of them, and reads messages until it stands at the last. ``native/messages.h`` draws the exchange.
+"""
+
+from __future__ import annotations
+
+import posix
+import time
+from _signal import SIGKILL
+
+from stave.cgroups import operations as cgroup_operations
+from stave.errors import KernelError
+from stave.native import module as native
+from stave.plan.operations import WAITS
+from stave.plan.program import TRACED, Program, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stave.plan.program import Operation
+
+
+class Executor:
+    """One Program being carried out, for `create` or `exec`.
+
+    Attributes:
+        pid: the container's process in the runtime's PID namespace; 0 before `clone`.
+        master: the terminal's master once the container has sent it, owned by whoever takes it; else -1.
+        cgroups_made: the directories made, in order.
+        times: (name, process, start, end) of operations in nanoseconds of CLOCK_MONOTONIC, if `traced`.
+        on_pid: called whenever `pid` is known or has changed, before the process may go on.
+        run_hook: runs a hook on the host: kind, path, arguments, environment, timeout.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        state_directory: str,
+        descriptors: dict[str, int],
+        on_pid: Callable[[int], None],
+        run_hook: Callable[[Operation], None] | None = None,
+        preserve_fds: int = 0,
+        traced: bool = False,
+    ) -> None:
+        self.program = program
+        self.pid = 0
+        self.master = -1
+        self.cgroups_made: list[str] = []
+        self.times: list[tuple[str, str, int, int]] = []
+        self.on_pid = on_pid
+        self.run_hook = run_hook
+        self._state_directory = state_directory
+        self._descriptors = descriptors
+        self._preserve_fds = preserve_fds
+        self._traced = traced
+        self._control = -1
+        self._container_operations = program.container_operations()
+        self._gone_at = 0
+
+    def run(self) -> None:
+        """Every operation up to `wait_for_start` or `execute`, and the runtime's own behind it, are done.
+
+        Raises:
+            KernelError, HookError, ConfigError: the operation that failed; nothing has been undone yet.
+        """
+        index = 0  # of the next operation of the container
+        stopped = True
+        for operation in self.program:
+            if not operation.in_container:
+                self._run_own(operation)
+                continue
+            if stopped:
+                if index and self._container_operations[index - 1].name == "wait_for_start":
+                    return
+                self._go()
+                stopped = False
+            if operation.name in WAITS:
+                self._read_until(index, operation)
+                stopped = True
+            index += 1
+
+    def kill(self) -> None:
+        """The process that was started is gone and collected."""
+        if self.pid:
+            try:
+                posix.kill(self.pid, SIGKILL)
+            except ProcessLookupError:
+                pass
+            self._collect()
+
+    def _run_own(self, operation: Operation) -> None:
+        start = time.monotonic_ns() if self._traced else 0
+        method = getattr(self, f"_{operation.name}")
+        try:
+            method(operation)
+        except KernelError as error:
+            if error.pointer or not operation.pointer:
+                raise
+            raise KernelError(
+                error.operation, error.errno, operation.pointer, hint=error.hint
+            ) from error
+        except OSError as error:
+            what = operation.name.replace("_", " ")
+            subject = f" {error.filename}" if error.filename else ""
+            raise KernelError(what + subject, error.errno or 0, operation.pointer) from error
+        if self._traced:
+            self.times.append((operation.name, "stave", start, time.monotonic_ns()))
+
+    def _make_cgroup(self, operation: Operation) -> None:
+        self.cgroups_made += cgroup_operations.make_cgroup(*operation.arguments)
+
+    def _enable_controllers(self, operation: Operation) -> None:
+        cgroup_operations.enable_controllers(*operation.arguments)
+
+    def _inherit_cpuset(self, operation: Operation) -> None:
+        cgroup_operations.inherit_cpuset(*operation.arguments)
+
+    def _write_cgroup(self, operation: Operation) -> None:
+        cgroup_operations.write_cgroup(*operation.arguments)
+
+    def _attach_device_filter(self, operation: Operation) -> None:
+        cgroup_operations.attach_device_filter(*operation.arguments, bpf=native.bpf)
+
+    def _join_cgroup(self, operation: Operation) -> None:
+        cgroup_operations.join_cgroup(*operation.arguments, self.pid)
+
+    def _open_namespace(self, operation: Operation) -> None:
+        name, path, kind = operation.arguments
+        descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        self._descriptors[name] = descriptor
+        if native.namespace_type(descriptor) != kind:
+            from errno import EINVAL
+
+            raise KernelError(f"{path} is a namespace of another type", EINVAL, operation.pointer)
+
+    def _clone(self, operation: Operation) -> None:
+        self._control, theirs = native.socket_pair()
+        data = encode(self.program, self._descriptors, TRACED if self._traced else 0)
+        program = posix.memfd_create("program", posix.MFD_CLOEXEC)
+        view = memoryview(data)
+        while view:
+            view = view[posix.write(program, view) :]
+        image = native.init_image(self._state_directory)
+        listener = self._descriptors.get("listener", -1)
+        arguments = ["stave-init", str(theirs), str(program), str(listener)]
+        kept = [theirs, program, *self._descriptors.values()]
+        self._gone_at = time.monotonic_ns()
+        self.pid = native.launch(image, arguments, operation.arguments[0], self._preserve_fds, kept)
+        for descriptor in (theirs, program, image):
+            posix.close(descriptor)
+        self.on_pid(self.pid)
+
+    def _write_id_map(self, operation: Operation) -> None:
+        file, text = operation.arguments
+        _write(f"/proc/{self.pid}/{file}", text)
+
+    def _set_oom_score_adj(self, operation: Operation) -> None:
+        _write(f"/proc/{self.pid}/oom_score_adj", str(operation.arguments[0]))
+
+    def _set_rlimit(self, operation: Operation) -> None:
+        native.set_rlimit(self.pid, *operation.arguments)
+
+    def _run_runtime_hook(self, operation: Operation) -> None:
+        assert self.run_hook is not None
+        self.run_hook(operation)
+
+    def _go(self) -> None:
+        try:
+            native.send_go(self._control, self.pid)
+        except BrokenPipeError:
+            pass  # it has failed: its message is still there to be read
+
+    def _read_until(self, index: int, operation: Operation) -> None:
+        """stave-init stands at the operation, or has left by `execute`."""
+        while True:
+            message = native.receive(self._control)
+            if message.type == native.TRACE:
+                self._note_times(message)
+            elif message.type == native.CONSOLE:
+                self.master = message.descriptor
+            elif message.type == native.FORKED:
+                self._collect()
+                self.pid = message.value
+                self.on_pid(self.pid)
+                return
+            elif message.type == native.WAITING and message.operation == index:
+                return
+            elif message.type == native.FAILED:
+                from stave.container.failures import failure
+
+                raise failure(self._container_operations[message.operation], message)
+            elif message.type == 0 and operation.name == "execute":
+                return
+            else:
+                from stave.container.failures import sudden_death
+
+                raise sudden_death(self._collect())
+
+    def _collect(self) -> int:
+        """The wait status of the process that was started, which has ended or is about to."""
+        pid, self.pid = self.pid, 0
+        try:
+            return posix.waitpid(pid, 0)[1]
+        except ChildProcessError:
+            return 0
+
+    def _note_times(self, message: native.Message) -> None:
+        for at in range(message.value):
+            end = int.from_bytes(message.detail[at * 8 : at * 8 + 8], "little")
+            name = self._container_operations[message.operation + at].name
+            self.times.append((name, "container", self._gone_at, end))
+            self._gone_at = end
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(descriptor, text.encode())
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        posix.close(descriptor)

@@ -1,0 +1,119 @@
+"""Hooks that the runtime runs on the host: prestart, createRuntime, poststart, poststop.
+
+They get the container's state on stdin, exactly the environment of the configuration, and the bundle as
+working directory; the end of their output goes into the error.
+
+Spec: config.md#posix-platform-hooks
+"""
+
+from __future__ import annotations
+
+import errno
+import posix
+import select
+import time
+from _signal import SIGKILL
+
+from stave.errors import Error, HookError
+from stave.native import module as native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ocispec.types import Hook
+
+_OUTPUT_LIMIT = 2048  # bytes kept of a hook's output, from its end
+
+
+def run_hooks(kind: str, hooks: Sequence[Hook], state: bytes, directory: str) -> None:
+    """All hooks of a kind have run, in order. Raises HookError at the first that fails."""
+    for index, hook in enumerate(hooks):
+        run_hook(f"/hooks/{kind}/{index}", hook, state, directory)
+
+
+def run_poststop(hooks: Sequence[Hook], state: bytes, directory: str, warn: Callable[[str], None]) -> None:
+    """All poststop hooks have run; a failure is a warning, and the next one runs. Spec: runtime.md#lifecycle"""
+    for index, hook in enumerate(hooks):
+        try:
+            run_hook(f"/hooks/poststop/{index}", hook, state, directory)
+        except Error as error:
+            warn(str(error))
+
+
+def run_hook(pointer: str, hook: Hook, state: bytes, directory: str) -> None:
+    """The hook has ended with status 0.
+
+    Args:
+        pointer: JSON pointer of the hook.
+        state: the container's state, JSON, for its stdin.
+        directory: its working directory.
+
+    Raises:
+        HookError: it could not be run, failed, or took longer than its timeout (then it was killed).
+    """
+    path = hook["path"]
+    posix.chdir(directory)
+    stdin = posix.memfd_create("state", posix.MFD_CLOEXEC)
+    posix.write(stdin, state)
+    posix.lseek(stdin, 0, 0)
+    output, their_output = posix.pipe2(posix.O_CLOEXEC)
+    try:
+        pid = native.spawn(path, hook.get("args") or [path], hook.get("env", []), stdin, their_output)
+    except OSError as error:
+        raise _failure(pointer, path, error.errno or 0, 0, b"") from error
+    finally:
+        posix.close(stdin)
+        posix.close(their_output)
+    try:
+        error_number, status, said = _wait(pid, output, hook.get("timeout", 0))
+    finally:
+        posix.close(output)
+    if error_number or status:
+        raise _failure(pointer, path, error_number, status, said)
+
+
+def _wait(pid: int, output: int, timeout: int) -> tuple[int, int, bytes]:
+    """(errno, wait status, end of the output). Waits for the process, not for its output's end: what the
+    hook leaves running may hold that open."""
+    process = posix.pidfd_open(pid)
+    posix.set_blocking(output, False)
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    poll.register(output, select.POLLIN)
+    deadline = time.monotonic() + timeout if timeout else None
+    said = b""
+    error = 0
+    ended = False
+    try:
+        while not ended:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+            events = poll.poll(left)
+            if not events:
+                error = errno.ETIMEDOUT
+                posix.kill(pid, SIGKILL)
+                break
+            ended = any(descriptor == process for descriptor, _ in events)
+            chunk = _read(output)
+            said = (said + chunk)[-_OUTPUT_LIMIT:]
+            if not chunk and not ended:
+                poll.unregister(output)
+        while chunk := _read(output):
+            said = (said + chunk)[-_OUTPUT_LIMIT:]
+        return error, posix.waitpid(pid, 0)[1], said
+    finally:
+        posix.close(process)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return posix.read(descriptor, 4096)
+    except BlockingIOError:
+        return b""
+
+
+def _failure(pointer: str, path: str, error: int, status: int, said: bytes) -> HookError:
+    from stave.container.failures import hook_failure
+
+    output = " / ".join(said.decode("utf-8", "replace").strip().splitlines())
+    return hook_failure(pointer, path, error, status, output)

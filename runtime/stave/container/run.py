@@ -1,0 +1,97 @@
+"""run: create, start, and unless detached wait and delete."""
+
+from __future__ import annotations
+
+import posix
+
+from ocispec.config import load_config
+from stave.container.create import create, create_container
+from stave.container.delete import destroy
+from stave.container.start import start
+from stave.container.state import Container
+from stave.native import module as native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def run(
+    root: str,
+    container_id: str,
+    bundle: str,
+    *,
+    detach: bool,
+    keep: bool,
+    no_subreaper: bool,
+    pid_file: str | None = None,
+    console_socket: str | None = None,
+    no_pivot: bool = False,
+    no_new_keyring: bool = False,
+    preserve_fds: int = 0,
+    trace: str | None = None,
+    log_warning: Callable[[str], None],
+) -> int:
+    """The container's program is running (detach), or has run and the container is gone again (unless `keep`).
+
+    Args:
+        no_subreaper: leave the container's orphans to whoever gets them otherwise.
+
+    Returns:
+        0 if detached, else the program's exit status, or 128 and the number of the signal that ended it.
+
+    Raises: as `create` and `start`; a container that could not be started is gone.
+    """
+    master = -1
+    if detach:
+        create(
+            root,
+            container_id,
+            bundle,
+            pid_file=pid_file,
+            console_socket=console_socket,
+            no_pivot=no_pivot,
+            no_new_keyring=no_new_keyring,
+            preserve_fds=preserve_fds,
+            trace=trace,
+            log_warning=log_warning,
+        )
+    else:
+        if not no_subreaper:
+            native.set_subreaper(True)
+        master = create_container(
+            root,
+            container_id,
+            bundle,
+            load_config(bundle),
+            pid_file=pid_file,
+            console_socket=console_socket,
+            no_pivot=no_pivot,
+            no_new_keyring=no_new_keyring,
+            preserve_fds=preserve_fds,
+            trace=trace,
+            log_warning=log_warning,
+        )
+    try:
+        start(root, container_id)
+        if detach:
+            return 0
+        status = wait_in_foreground(Container.load(root, container_id).pid, master)
+    except BaseException:
+        destroy(Container.load(root, container_id), log_warning)
+        raise
+    if not keep:
+        destroy(Container.load(root, container_id), log_warning)
+    return status
+
+
+def wait_in_foreground(pid: int, master: int) -> int:
+    """The exit status of our child `pid`, having served it: signals are passed on, and the terminal copied.
+
+    Args:
+        master: the terminal's master, or -1.
+    """
+    status = native.supervise(pid, master)
+    if posix.WIFSIGNALED(status):
+        return 128 + posix.WTERMSIG(status)
+    return posix.WEXITSTATUS(status)

@@ -1,0 +1,104 @@
+"""start: the user's program runs. Spec: runtime.md#start"""
+
+from __future__ import annotations
+
+import posix
+
+from stave.container.state import CREATED, SOCKET, STOPPED, Container
+from stave.errors import Error, StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ocispec.types import Hook
+
+_GO = 1
+_FAILED = 5
+_HEAD = 16
+_MESSAGE = 4096
+
+
+def start(root: str, container_id: str) -> None:
+    """The user's program has been executed, and the poststart hooks have run.
+
+    Raises:
+        StateError: the container is not in the created state.
+        Error: a startContainer hook, the program or a poststart hook failed; the container is stopped then.
+    """
+    container = Container.load(root, container_id, lock=True)
+    try:
+        _start(container)
+    finally:
+        container.unlock()
+
+
+def _start(container: Container) -> None:
+    status = container.status()
+    if status == STOPPED:
+        raise StateError("cannot start a container that has stopped")
+    if status != CREATED:
+        raise StateError(
+            "cannot start an already running container"
+            if status != "creating"
+            else "cannot start a container that is being created"
+        )
+    if not container.state["startable"]:
+        raise Error("process: is not set, so there is nothing to start")
+    _set_off(container)
+    posix.unlink(f"{container.directory}/{SOCKET}")
+    if container.state["hooks"].get("poststart"):
+        _run_poststart(container, container.state["hooks"]["poststart"])
+
+
+def _set_off(container: Container) -> None:
+    """The container's process has become the user's program."""
+    import _socket
+
+    # The path of a socket is limited to 107 bytes; the way through the descriptor is short.
+    with_directory = f"/proc/self/fd/{container.descriptor}/{SOCKET}"
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
+    try:
+        connection.connect(with_directory)
+    except ConnectionRefusedError:
+        # Nobody listens any more, yet the process lives: a `start` was killed before it could say so.
+        posix.unlink(f"{container.directory}/{SOCKET}")
+        raise StateError("cannot start an already running container") from None
+    connection.send(b"".join([value.to_bytes(4, "little") for value in (_GO, 0, 0, container.pid)]))
+    while True:
+        try:
+            data, control, _, _ = connection.recvmsg(_MESSAGE, 64)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            break
+        if int.from_bytes(data[:4], "little") == _FAILED:
+            raise _failure(container, data, control)
+    connection.close()
+
+
+def _run_poststart(container: Container, hooks: Sequence[Hook]) -> None:
+    """Since version 1.3 of the specification a failure stops the container. Spec: runtime.md#lifecycle"""
+    from ocispec.jsontext import dumps
+    from stave.container.hooks import run_hooks
+
+    state = dumps(container.describe("running")).encode()
+    try:
+        run_hooks("poststart", hooks, state, container.state["bundle"])
+    except Error:
+        from stave.container.kill import kill_all
+
+        kill_all(container)
+        raise
+
+
+def _failure(container: Container, data: bytes, control: list[tuple[int, int, bytes]]) -> Error:
+    from stave.container.failures import describe
+    from stave.native.module import Message
+
+    words = [int.from_bytes(data[at : at + 4], "little", signed=True) for at in range(0, _HEAD, 4)]
+    descriptor = int.from_bytes(control[0][2][:4], "little", signed=True) if control else -1
+    message = Message(words[0], words[1], words[2], words[3], data[_HEAD:], descriptor)
+    planned = container.state["startOperations"]
+    name, pointer, subject = planned["operations"][message.operation - planned["first"]]
+    return describe(name, pointer, subject, message)

@@ -1,0 +1,54 @@
+/* The runtime's own half of the C: what Python cannot call, or must not do between clone and execve.
+ * Functions return 0, a descriptor, a pid or a length, or a negative errno; they print nothing.
+ * Declarations for cffi and for the compiler at once: no preprocessor below the marker.
+ */
+#ifndef STAVE_LAUNCH_H
+#define STAVE_LAUNCH_H
+
+#include <stdint.h>
+
+#include "messages.h"
+
+/* cffi reads from here */
+
+/* A descriptor of stave-init to execute: a sealed memfd, or where those may not be executed an unlinked
+ * private copy in `directory`. Read-only either way. */
+int stave_init_image(const char *directory);
+
+/* Both ends of a SOCK_SEQPACKET pair, close-on-exec. */
+int stave_socket_pair(int *ends);
+
+/* A listening SOCK_SEQPACKET socket named `name` in `directory`, mode 0600. */
+int stave_listen(int directory, const char *name);
+
+/* Starts stave-init in a new process with clone(2) flags `flags` and returns its pid; when this returns
+ * it has already been executed. The process keeps 0, 1, 2, `preserve` descriptors from 3 on, and `kept`;
+ * `arguments` ends in NULL. */
+int stave_launch(int image, char *const *arguments, uint64_t flags, int preserve, const int *kept,
+		 int kept_count);
+
+int stave_send_go(int socket, int pid);
+/* The length of the message, 0 at the end. *descriptor is -1 or one that came along. */
+int stave_receive(int socket, struct message *message, int *descriptor);
+
+/* Sends a descriptor with `name` as the message's text to the stream socket at `path`: the console-socket
+ * protocol of runc. */
+int stave_send_descriptor(const char *path, int descriptor, const char *name);
+
+int stave_set_rlimit(int pid, int resource, uint64_t soft, uint64_t hard);
+int stave_bpf(int command, void *attributes, int size);
+int stave_set_subreaper(int value);
+/* The CLONE_NEW* type of a namespace descriptor. */
+int stave_namespace_type(int descriptor);
+
+/* Runs `path` with stdin, and stdout and stderr on `output`; everything else is closed. Returns the pid. */
+int stave_spawn(const char *path, char *const *arguments, char *const *environment, int input,
+		int output);
+
+/* Waits for `pid`, passing on to it the signals that this process gets and, if master is not -1, copying
+ * between the terminal on stdin/stdout and `master`. Returns its wait status. */
+int stave_supervise(int pid, int master);
+
+int stave_abi(void);
+
+#endif

@@ -1,0 +1,81 @@
+/* The installed `stave`: starts the interpreter that it was built for, isolated.
+ *
+ * No site module, no environment variables, no user packages: right for a program that root runs, and the
+ * quickest start there is. A `#!` line could not do it: installers rewrite it and drop its options.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_ARGUMENTS 4096
+#define START                                       \
+	"import sys\n"                              \
+	"sys.path.insert(0,sys.argv.pop(1))\n"      \
+	"from stave.cli.main import main\n"         \
+	"main()"
+
+static const char *const package_places[] = {
+    "lib/python" PYTHON_VERSION "/site-packages",
+    "lib64/python" PYTHON_VERSION "/site-packages",
+    "local/lib/python" PYTHON_VERSION "/dist-packages",
+    "lib/python" PYTHON_VERSION "/dist-packages",
+    "lib/python3/dist-packages",
+};
+
+/* The prefix is the directory above the one this program lies in, links resolved. */
+static int find_prefix(char *prefix, size_t size)
+{
+	ssize_t length = readlink("/proc/self/exe", prefix, size - 1);
+	char *slash;
+
+	if (length < 0)
+		return -1;
+	prefix[length] = 0;
+	for (int i = 0; i < 2; i++) {
+		slash = strrchr(prefix, '/');
+		if (!slash)
+			return -1;
+		*slash = 0;
+	}
+	return 0;
+}
+
+static int find_packages(const char *prefix, char *place, size_t size)
+{
+	char module[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof package_places / sizeof package_places[0]; i++) {
+		if (snprintf(place, size, "%s/%s", prefix, package_places[i]) >= (int)size ||
+		    snprintf(module, sizeof module, "%s/stave/cli/main.py", place) >= (int)sizeof module)
+			return -1;
+		if (access(module, F_OK) == 0)
+			return 0;
+	}
+	return -1;
+}
+
+int main(int count, char **arguments)
+{
+	static char prefix[PATH_MAX - 64], python[PATH_MAX], packages[PATH_MAX];
+	char *command[MAX_ARGUMENTS + 10] = {python, "-I", "-S", "-X", "utf8", "-c", START, packages};
+	int used = 8;
+
+	if (count > MAX_ARGUMENTS) {
+		fputs("stave: too many arguments\n", stderr);
+		return 1;
+	}
+	if (find_prefix(prefix, sizeof prefix) || find_packages(prefix, packages, sizeof packages)) {
+		fprintf(stderr, "stave: the package is not installed below %s\n", prefix);
+		return 1;
+	}
+	for (int i = 1; i < count; i++)
+		command[used++] = arguments[i];
+	command[used] = NULL;
+	snprintf(python, sizeof python, "%s/bin/python" PYTHON_VERSION, prefix);
+	execv(python, command);
+	strcpy(python, PYTHON_EXECUTABLE);
+	execv(python, command);
+	perror("stave: " PYTHON_EXECUTABLE);
+	return 1;
+}

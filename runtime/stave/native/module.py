@@ -1,0 +1,154 @@
+"""The only importer of the compiled module: calls that raise, in Python's own types.
+
+The module costs some milliseconds to load, so commands that need none of it (state, kill, delete, start)
+never import this one.
+"""
+
+from __future__ import annotations
+
+from stave.native import _native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+from stave.plan.operations import CODES
+
+ffi = _native.ffi
+lib = _native.lib
+
+if lib.stave_abi() != len(CODES):
+    raise ImportError("the compiled part of stave is not of this version: install the package again")
+
+GO, WAITING, FORKED, CONSOLE, FAILED, TRACE = 1, 2, 3, 4, 5, 6
+
+
+class Message:
+    """One message of stave-init (``native/messages.h``).
+
+    Attributes:
+        type: one of the constants above; 0 is the end of file.
+        operation: index into the container's operations.
+        error: errno of a failure; 0 with `value` a wait status if a hook failed.
+        detail: bytes after the fixed part.
+        descriptor: one that came along, owned by whoever reads the message, or -1.
+    """
+
+    __slots__ = ("type", "operation", "error", "value", "detail", "descriptor")
+
+    def __init__(
+        self, type: int, operation: int, error: int, value: int, detail: bytes, descriptor: int
+    ) -> None:
+        self.type = type
+        self.operation = operation
+        self.error = error
+        self.value = value
+        self.detail = detail
+        self.descriptor = descriptor
+
+
+def check(result: int, what: str) -> int:
+    """`result` itself, or the OSError that a negative one stands for."""
+    if result < 0:
+        import posix
+
+        raise OSError(-result, posix.strerror(-result), what)
+    return result
+
+
+def init_image(directory: str) -> int:
+    """A descriptor of stave-init, fit to be executed; `directory` serves where memfds may not be."""
+    return check(lib.stave_init_image(_path(directory)), "stave-init")
+
+
+def socket_pair() -> tuple[int, int]:
+    """A connected pair of SOCK_SEQPACKET sockets."""
+    ends = ffi.new("int[2]")
+    check(lib.stave_socket_pair(ends), "socketpair")
+    return ends[0], ends[1]
+
+
+def listen(directory: int, name: str) -> int:
+    """A listening SOCK_SEQPACKET socket `name` in the open directory, mode 0600."""
+    return check(lib.stave_listen(directory, _path(name)), name)
+
+
+def launch(image: int, arguments: Sequence[str], flags: int, preserve: int, kept: Sequence[int]) -> int:
+    """Starts stave-init and returns its pid; it has been executed when this returns."""
+    texts = [ffi.new("char[]", argument.encode()) for argument in arguments]
+    pid: int = lib.stave_launch(
+        image, ffi.new("char *[]", [*texts, ffi.NULL]), flags, preserve, ffi.new("int[]", kept), len(kept)
+    )
+    return check(pid, "clone")
+
+
+def send_go(socket: int, pid: int) -> None:
+    """Lets stave-init go on; raises BrokenPipeError if it is gone."""
+    check(lib.stave_send_go(socket, pid), "stave-init")
+
+
+def receive(socket: int) -> Message:
+    """The next message; blocks."""
+    message = ffi.new("struct message *")
+    descriptor = ffi.new("int *")
+    length = check(lib.stave_receive(socket, message, descriptor), "stave-init")
+    head = ffi.sizeof("struct message") - ffi.sizeof(message.detail)
+    detail = ffi.buffer(message.detail)[: max(length - head, 0)]
+    return Message(
+        message.type, message.operation, message.error, message.value, bytes(detail), descriptor[0]
+    )
+
+
+def send_descriptor(path: str, descriptor: int, name: str) -> None:
+    """Sends a terminal's master to the console socket at `path`."""
+    check(lib.stave_send_descriptor(_path(path), descriptor, name.encode()), path)
+
+
+def set_rlimit(pid: int, resource: int, soft: int, hard: int) -> None:
+    """Sets a limit of another process (prlimit(2)); 2**64-1 is no limit."""
+    check(lib.stave_set_rlimit(pid, resource, soft, hard), "prlimit")
+
+
+def bpf(command: int, attributes: bytes) -> int:
+    """bpf(2): a descriptor or 0."""
+    buffer = ffi.new("char[]", attributes)
+    return check(lib.stave_bpf(command, buffer, len(attributes)), "bpf")
+
+
+def namespace_type(descriptor: int) -> int:
+    """The CLONE_NEW* bit of an open namespace file; OSError ENOTTY if it is none."""
+    return check(lib.stave_namespace_type(descriptor), "namespace")
+
+
+def spawn(
+    path: str, arguments: Sequence[str], environment: Sequence[str], input: int, output: int
+) -> int:
+    """Runs a program with nothing open but its standard streams; returns its pid."""
+    texts = [_text(argument) for argument in arguments]
+    variables = [_text(variable) for variable in environment]
+    pid: int = lib.stave_spawn(
+        _path(path),
+        ffi.new("char *[]", [*texts, ffi.NULL]),
+        ffi.new("char *[]", [*variables, ffi.NULL]),
+        input,
+        output,
+    )
+    return check(pid, path)
+
+
+def set_subreaper(value: bool) -> None:
+    """Makes this process the parent of the orphans below it, or no longer."""
+    check(lib.stave_set_subreaper(value), "PR_SET_CHILD_SUBREAPER")
+
+
+def supervise(pid: int, master: int) -> int:
+    """Waits for `pid` in the foreground; returns its wait status. `master` is -1 without a terminal."""
+    return check(lib.stave_supervise(pid, master), "wait")
+
+
+def _path(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(text: str) -> object:
+    return ffi.new("char[]", _path(text))

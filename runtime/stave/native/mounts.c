@@ -1,0 +1,301 @@
+/* Mounts: prepared detached, then attached to a descriptor of their target. */
+#include "interpreter.h"
+
+/* As in stave/plan/operations.py. */
+#define MOUNT_RECURSIVE 1
+#define MOUNT_REAL_TARGET 2
+#define MOUNT_ON_PROC 4
+
+#define OPTION_TEXT 4096
+
+/* What the file system itself says about a refusal, e.g. "overlay: invalid option", goes into the report. */
+static void note_log(struct interpreter *interpreter, int context)
+{
+	long length = SYS3(__NR_read, context, interpreter->note, sizeof interpreter->note - 1);
+
+	if (length <= 0)
+		return;
+	while (length && interpreter->note[length - 1] == '\n')
+		length--;
+	interpreter->note[length] = 0;
+}
+
+static int configure(struct interpreter *interpreter, int context, unsigned command,
+		     const char *key, const char *value)
+{
+	int error = (int)SYS5(__NR_fsconfig, context, command, key, value, 0);
+
+	if (error < 0)
+		note_log(interpreter, context);
+	return error;
+}
+
+static int set_parameter(struct interpreter *interpreter, int context, const char *parameter)
+{
+	char key[OPTION_TEXT];
+	size_t length = 0;
+
+	while (parameter[length] && parameter[length] != '=')
+		length++;
+	if (!parameter[length])
+		return configure(interpreter, context, FSCONFIG_SET_FLAG, parameter, NULL);
+	if (length >= sizeof key)
+		return -ENAMETOOLONG;
+	__builtin_memcpy(key, parameter, length);
+	key[length] = 0;
+	return configure(interpreter, context, FSCONFIG_SET_STRING, key, parameter + length + 1);
+}
+
+static int set_parameters(struct interpreter *interpreter, int context, unsigned argument)
+{
+	uint32_t count =
+	    program_list_length(&interpreter->program, interpreter->operation, argument);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const char *parameter = program_list_item(&interpreter->program,
+							  interpreter->operation, argument, i);
+
+		STEP(interpreter, "option", parameter);
+		CHECK(set_parameter(interpreter, context, parameter));
+	}
+	return 0;
+}
+
+static int set_attributes(int mount, uint64_t set, uint64_t clear, uint64_t propagation, int recursive)
+{
+	struct mount_attr attributes = {
+	    .attr_set = set, .attr_clr = clear, .propagation = propagation & ~(uint64_t)MS_REC};
+
+	if (!(set | clear | propagation))
+		return 0;
+	return (int)SYS5(__NR_mount_setattr, mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0),
+			 &attributes, sizeof attributes);
+}
+
+static int set_propagation(struct interpreter *interpreter, int mount, int64_t propagation)
+{
+	STEP(interpreter, "set propagation", NULL);
+	return set_attributes(mount, 0, 0, (uint64_t)propagation, (propagation & MS_REC) != 0);
+}
+
+static int attach(struct interpreter *interpreter, int mount, int target)
+{
+	(void)interpreter;
+	return (int)SYS5(__NR_move_mount, mount, "", target, "",
+			 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+static int open_target(struct interpreter *interpreter, const char *path, int64_t options, int create)
+{
+	int target;
+
+	STEP(interpreter, "open target", path);
+	if (options & MOUNT_REAL_TARGET)
+		create |= PATH_NO_SYMLINKS;
+	target = path_in_root(interpreter, path, create, NULL);
+	/* Through a link or a race a harmless looking path could end on a file of /proc, and what is mounted
+	 * there would change what other containers and the host are told. */
+	if (target >= 0 && !(options & MOUNT_ON_PROC) &&
+	    file_system_type(target) == PROC_SUPER_MAGIC) {
+		close_descriptor(target);
+		return -EPERM;
+	}
+	return target;
+}
+
+static int new_file_system(struct interpreter *interpreter, const char *type, const char *source,
+			   unsigned parameters, uint64_t attributes)
+{
+	OWNED context = -1;
+	int mount;
+
+	STEP(interpreter, "fsopen", type);
+	context = (int)SYS2(__NR_fsopen, type, FSOPEN_CLOEXEC);
+	CHECK(context);
+	if (source) {
+		STEP(interpreter, "source", source);
+		CHECK(configure(interpreter, context, FSCONFIG_SET_STRING, "source", source));
+	}
+	CHECK(set_parameters(interpreter, context, parameters));
+	STEP(interpreter, "create the file system", type);
+	CHECK(configure(interpreter, context, FSCONFIG_CMD_CREATE, NULL, NULL));
+	STEP(interpreter, "fsmount", type);
+	mount = (int)SYS3(__NR_fsmount, context, FSMOUNT_CLOEXEC, attributes);
+	if (mount < 0)
+		note_log(interpreter, context);
+	return mount;
+}
+
+int op_mount(struct interpreter *interpreter)
+{
+	const char *path = text(interpreter, 2);
+	OWNED mount = -1;
+	OWNED target = -1;
+
+	mount = new_file_system(interpreter, text(interpreter, 0), text(interpreter, 1), 5,
+				(uint64_t)number(interpreter, 3));
+	CHECK(mount);
+	target = open_target(interpreter, path, number(interpreter, 6), PATH_CREATE_DIRECTORY);
+	CHECK(target);
+	STEP(interpreter, "attach to", path);
+	CHECK(attach(interpreter, mount, target));
+	return set_propagation(interpreter, mount, number(interpreter, 4));
+}
+
+static int clone_tree(int directory, const char *path, int recursive)
+{
+	return (int)SYS3(__NR_open_tree, directory, path,
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
+			     (recursive ? AT_RECURSIVE : 0));
+}
+
+/* A directory for a directory, a file for anything else. */
+static int kind_of_target(int source)
+{
+	struct statx status;
+
+	CHECK(stat_descriptor(source, &status));
+	return S_TYPE(status.stx_mode) == S_DIRECTORY ? PATH_CREATE_DIRECTORY : PATH_CREATE_FILE;
+}
+
+int op_bind(struct interpreter *interpreter)
+{
+	const char *source = text(interpreter, 0), *path = text(interpreter, 1);
+	int64_t options = number(interpreter, 7);
+	OWNED mount = -1;
+	OWNED target = -1;
+	int kind;
+
+	STEP(interpreter, "open source", source);
+	mount = clone_tree(AT_FDCWD, source, options & MOUNT_RECURSIVE);
+	CHECK(mount);
+	kind = kind_of_target(mount);
+	CHECK(kind);
+	STEP(interpreter, "set recursive attributes", source);
+	CHECK(set_attributes(mount, (uint64_t)number(interpreter, 4), (uint64_t)number(interpreter, 5), 0, 1));
+	STEP(interpreter, "set attributes", source);
+	CHECK(set_attributes(mount, (uint64_t)number(interpreter, 2), (uint64_t)number(interpreter, 3), 0, 0));
+	target = open_target(interpreter, path, options, kind);
+	CHECK(target);
+	STEP(interpreter, "attach to", path);
+	CHECK(attach(interpreter, mount, target));
+	return set_propagation(interpreter, mount, number(interpreter, 6));
+}
+
+int op_remount(struct interpreter *interpreter)
+{
+	const char *path = text(interpreter, 0);
+	OWNED target = -1;
+	OWNED context = -1;
+
+	target = open_target(interpreter, path, number(interpreter, 5) | MOUNT_ON_PROC, 0);
+	CHECK(target);
+	if (program_list_length(&interpreter->program, interpreter->operation, 4)) {
+		STEP(interpreter, "fspick", path);
+		context = (int)SYS3(__NR_fspick, target, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+		CHECK(context);
+		CHECK(set_parameters(interpreter, context, 4));
+		STEP(interpreter, "reconfigure", path);
+		CHECK(configure(interpreter, context, FSCONFIG_CMD_RECONFIGURE, NULL, NULL));
+	}
+	STEP(interpreter, "set attributes", path);
+	CHECK(set_attributes(target, (uint64_t)number(interpreter, 1), (uint64_t)number(interpreter, 2), 0, 0));
+	return set_propagation(interpreter, target, number(interpreter, 3));
+}
+
+int op_bind_node(struct interpreter *interpreter)
+{
+	const char *source = text(interpreter, 0), *path = text(interpreter, 1);
+	OWNED mount = -1;
+	OWNED target = -1;
+
+	STEP(interpreter, "open source", source);
+	mount = clone_tree(AT_FDCWD, source, 0);
+	CHECK(mount);
+	target = open_target(interpreter, path, 0, PATH_CREATE_FILE);
+	CHECK(target);
+	STEP(interpreter, "attach to", path);
+	return attach(interpreter, mount, target);
+}
+
+/* Before 6.15 a detached mount cannot be cloned; so the first one is attached itself, and the others are
+ * clones of it. One empty tmpfs and one /dev/null serve every masked path. */
+static int attach_shared(struct interpreter *interpreter, int *mount, int *attached, int target)
+{
+	OWNED clone = -1;
+
+	if (!*attached) {
+		CHECK(attach(interpreter, *mount, target));
+		*attached = 1;
+		return 0;
+	}
+	clone = clone_tree(*mount, "", 0);
+	CHECK(clone);
+	return attach(interpreter, clone, target);
+}
+
+static int new_empty_mount(void)
+{
+	OWNED context = (int)SYS2(__NR_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+
+	CHECK(context);
+	CHECK(SYS5(__NR_fsconfig, context, FSCONFIG_SET_STRING, "nr_inodes", "1", 0));
+	CHECK(SYS5(__NR_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0555", 0));
+	CHECK(SYS5(__NR_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+	return (int)SYS3(__NR_fsmount, context, FSMOUNT_CLOEXEC,
+			 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			     MOUNT_ATTR_NOEXEC);
+}
+
+/* Missing paths need no mask; ENOTDIR is one whose parent was masked by a file. */
+static int is_absent(int target)
+{
+	return target == -ENOENT || target == -ENOTDIR;
+}
+
+int op_mask_path(struct interpreter *interpreter)
+{
+	const char *path = text(interpreter, 0);
+	struct statx status;
+	int attached;
+	OWNED target = -1;
+
+	STEP(interpreter, "open", path);
+	target = path_in_root(interpreter, path, 0, NULL);
+	if (is_absent(target))
+		return 0;
+	CHECK(target);
+	CHECK(stat_descriptor(target, &status));
+	STEP(interpreter, "mask", path);
+	if (S_TYPE(status.stx_mode) != S_DIRECTORY) {
+		if (interpreter->null_mount < 0)
+			return interpreter->null_mount;
+		return attach_shared(interpreter, &interpreter->null_mount,
+				     &interpreter->null_attached, target);
+	}
+	attached = interpreter->empty_mount >= 0;
+	if (!attached) {
+		interpreter->empty_mount = new_empty_mount();
+		CHECK(interpreter->empty_mount);
+	}
+	return attach_shared(interpreter, &interpreter->empty_mount, &attached, target);
+}
+
+int op_make_readonly(struct interpreter *interpreter)
+{
+	const char *path = text(interpreter, 0);
+	OWNED target = -1;
+	OWNED mount = -1;
+
+	STEP(interpreter, "open", path);
+	target = path_in_root(interpreter, path, 0, NULL);
+	if (is_absent(target))
+		return 0;
+	CHECK(target);
+	STEP(interpreter, "bind over itself", path);
+	mount = clone_tree(target, "", 1);
+	CHECK(mount);
+	STEP(interpreter, "make read-only", path);
+	CHECK(set_attributes(mount, MOUNT_ATTR_RDONLY, 0, 0, 1));
+	return attach(interpreter, mount, target);
+}
