@@ -38,9 +38,9 @@ DEFAULT_LINKS = (
 def add_devices(program: Program, config: Config, namespaces: Namespaces, facts: Facts) -> None:
     """The configured devices, those that every container has, and the links in /dev exist.
 
-    Where /dev is a bind mount it is left as it is: what lies there belongs to somebody else.
+    To be planned after the mounts. Where /dev is a bind it is left as it is: what lies there is somebody else's.
     """
-    if _dev_is_bound(config):
+    if _dev_is_bound(program):
         return
     # The kernel makes no device nodes for those who are only root in a user namespace.
     bind = bool(namespaces.own & CLONE_NEWUSER) or facts.rootless
@@ -75,10 +75,5 @@ def _add_node(
         program.add("make_node", pointer, path, mode, *numbers, *owner)
 
 
-def _dev_is_bound(config: Config) -> bool:
-    for mount in config.get("mounts", ()):
-        if clean(mount["destination"]) == "/dev":
-            options = mount.get("options", ())
-            if mount.get("type") == "bind" or "bind" in options or "rbind" in options:
-                return True
-    return False
+def _dev_is_bound(program: Program) -> bool:
+    return any(step.name == "bind" and step.arguments[1] == "/dev" for step in program)
