@@ -1,9 +1,9 @@
 """What is wrong with a document, and the errors that say so.
 
-    SpecError
-        UnreadableConfig    no file, or none that we read
-        InvalidJSON         not JSON, or more of it than we take
-        InvalidConfig       JSON that the specification does not allow: a list of Problem
+SpecError
+    UnreadableConfig    no file, or none that we read
+    InvalidJSON         not JSON, or more of it than we take
+    InvalidConfig       JSON that the specification does not allow: a list of Problem
 """
 
 from __future__ import annotations

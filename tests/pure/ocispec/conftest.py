@@ -19,8 +19,29 @@ CORPUS = Path(__file__).parent / "corpus"
 ODD_VALUES: list[Any] = [
     *(None, True, False, 0, -1, -2, 1, 6, 8, 100, 101, 1001, 65536, 2**31, 2**32 - 2, 2**32 - 1, 2**32),
     *(2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63) - 1, 0.0, 1.0, 1.5, -1000, -1001),
-    *("", "/", "x", "/a\nb", "1.2.3", "2.0.0", "a", "rw", "rr", "3MB", "0-3,7", "7-3", "MB:0=1", "SCMP_ACT_KILL"),
+    *(
+        "",
+        "/",
+        "x",
+        "/a\nb",
+        "1.2.3",
+        "2.0.0",
+        "a",
+        "rw",
+        "rr",
+        "3MB",
+        "0-3,7",
+        "7-3",
+        "MB:0=1",
+        "SCMP_ACT_KILL",
+    ),
     *([], [None], ["x"], [""], [1], {}, {"": ""}, {"x": None}, {"x": "y"}, {"path": "/x"}),
+]
+DELETE = object()
+# The fewer ones that every property in turn is given.
+SWEPT_VALUES: list[Any] = [
+    *(DELETE, None, True, -2, 0, 6, 101, 65536, 2**32 - 1, 2**63, 2**64, 1.0),
+    *("", "x", "3TB", [], ["x"], {}, {"": 1}),
 ]
 FORMAT_EXAMPLES = {
     "semver": ["1.0.0", "0.2.0", "3.1.4-rc.1+build.5"],
@@ -68,6 +89,51 @@ def documents() -> Callable[[str], st.SearchStrategy[Any]]:
         return drawn | _mutated(drawn)
 
     return strategy
+
+
+@pytest.fixture(scope="session")
+def single_changes() -> list[Any]:
+    """Thousands of documents, each with one property of the full one changed or removed.
+
+    They are cut down to the branch that has the property, to be quick to check.
+    """
+    full = corpus("every-property")
+    found = []
+    for path in _places(full):
+        cut = _branch(full, path)
+        for value in SWEPT_VALUES:
+            document = copy.deepcopy(cut)
+            parent = document
+            for key in path[:-1]:
+                parent = parent[key]
+            if value is DELETE:
+                del parent[path[-1]]
+            else:
+                parent[path[-1]] = value
+            found.append(document)
+    return found
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of all members and items, the document itself left out."""
+    items: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    return [path] * bool(path) + [place for key, item in items for place in _places(item, (*path, key))]
+
+
+def _branch(full: Any, path: tuple[Any, ...]) -> Any:
+    """The required members of the document, and what the path leads to in it and in its big objects."""
+    cut: Any = {key: full[key] for key in ("ociVersion", "root", path[0])}
+    if path[0] == "linux" and len(path) > 1:
+        cut["linux"] = {path[1]: full["linux"][path[1]]}
+        if path[1] == "resources" and len(path) > 2:
+            cut["linux"] = {"resources": {path[2]: full["linux"]["resources"][path[2]]}}
+    if path[0] == "process" and len(path) > 1:
+        cut["process"] = {key: full["process"][key] for key in ("cwd", "args", path[1])}
+    return cut
 
 
 def _values(node: dict[str, Any], bundle: dict[str, Any]) -> st.SearchStrategy[Any]:

@@ -9,20 +9,64 @@ from ocispec.sysctl import sysctl_namespace, sysctl_path
 
 EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
     "semver": (
-        ["0.0.0", "1.0.0", "10.20.30", "1.0.0-alpha.1", "1.0.0-x-y-z.--", "1.2.3+b.001", "1.2.3-0+-", "1.0.2-dev"],
-        ["", "1", "1.0", "1.0.0.0", "v1.0.0", "01.0.0", "1.0.-1", "1.0.0-", "1.0.0-01", "1.0.0-a..b", "1.0.0+",
-         "1.0.0+a_b", "1.0.0 ", "\u0661.0.0", "invalid", "1.0.0-\u00e9"],
+        [
+            "0.0.0",
+            "1.0.0",
+            "10.20.30",
+            "1.0.0-alpha.1",
+            "1.0.0-x-y-z.--",
+            "1.2.3+b.001",
+            "1.2.3-0+-",
+            "1.0.2-dev",
+        ],
+        [
+            "",
+            "1",
+            "1.0",
+            "1.0.0.0",
+            "v1.0.0",
+            "01.0.0",
+            "1.0.-1",
+            "1.0.0-",
+            "1.0.0-01",
+            "1.0.0-a..b",
+            "1.0.0+",
+            "1.0.0+a_b",
+            "1.0.0 ",
+            "\u0661.0.0",
+            "invalid",
+            "1.0.0-\u00e9",
+        ],
     ),
-    "oci-version": (["1.0.0", "1.0.2-dev", "1.3.0+dev", "1.4.0-rc.1"], ["invalid", "2.0.0", "0.9.0", "1.0", "11.0.0"]),
+    "oci-version": (
+        ["1.0.0", "1.0.2-dev", "1.3.0+dev", "1.4.0-rc.1"],
+        ["invalid", "2.0.0", "0.9.0", "1.0", "11.0.0"],
+    ),
     "absolute-path": (["/", "/a/../b"], ["", "a", "./a", " /a"]),
     "optional-absolute-path": (["", "/a"], ["a", " "]),
     "number-list": (
         ["", "0", "0-3,7", "5-5", "1023"],
-        ["a", "3-1", "1-", "-1", "1,,2", ",1", "1,", "1 ,2", "1-2-3", "99999999999", "0-7:2", "\u0661", "1\n"],
+        [
+            "a",
+            "3-1",
+            "1-",
+            "-1",
+            "1,,2",
+            ",1",
+            "1,",
+            "1 ,2",
+            "1-2-3",
+            "99999999999",
+            "0-7:2",
+            "\u0661",
+            "1\n",
+        ],
     ),
     "device-access": (["", "r", "w", "m", "mrw"], ["x", "rr", "R", "r w"]),
-    "hugepage-size": (["64KB", "2MB", "1GB", "16GB", "1TB", "4B"], ["", "B", "KB", "0MB", "2mb", "2M", "2KMB", "02MB",
-                      "2 MB", "-2MB", "2MiB"]),
+    "hugepage-size": (
+        ["64KB", "2MB", "1GB", "16GB", "1TB", "4B"],
+        ["", "B", "KB", "0MB", "2mb", "2M", "2KMB", "02MB", "2 MB", "-2MB", "2MiB"],
+    ),
     "clos-id": (["/", "a", "a b"], [".", "..", "a/b", "/a"]),
     "line": (["", "L3:0=f"], ["a\nb", "\n"]),
     "memory-bandwidth-schema": (["MB:", "MB:0=20;1=70"], ["", "mb:0=1", "L3:0=f", "MB:0=1\nL3:0=f"]),
@@ -65,7 +109,9 @@ def test_sysctl(name: str, path: str, namespace: str | None) -> None:
     assert sysctl_namespace(path) == namespace
 
 
-@pytest.mark.parametrize("name", ["", ".", "/", "net..x", "/net/x", "net/../kernel/x", "net.//.x", "net.x.", "net/./x"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "/", "net..x", "/net/x", "net/../kernel/x", "net.//.x", "net.x.", "net/./x"]
+)
 def test_sysctl_stays_below_proc_sys(name: str) -> None:
     """No name leads out of /proc/sys, whichever separator hides the dots."""
     with pytest.raises(ValueError, match="not the name of a kernel parameter"):

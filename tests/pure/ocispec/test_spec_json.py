@@ -38,7 +38,10 @@ def test_indented_as_json_does(value: object) -> None:
 
 def test_compact_form() -> None:
     """Without indent: one line, no spaces, names in their order."""
-    assert jsontext.dumps({"b": [1, None, True], "a": {"x": "\u00e9\n"}}) == r'{"b":[1,null,true],"a":{"x":"\u00e9\n"}}'
+    assert (
+        jsontext.dumps({"b": [1, None, True], "a": {"x": "\u00e9\n"}})
+        == r'{"b":[1,null,true],"a":{"x":"\u00e9\n"}}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,7 +101,9 @@ def test_refused_in_a_bare_interpreter() -> None:
         "try: jsontext.loads(b'{\"a\" 1}')\n"
         "except errors.InvalidJSON as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "expecting ':' delimiter at line 1 column 6\n"
 
 
@@ -113,7 +118,12 @@ def test_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize(
     ("value", "error"),
-    [({"a": float("nan")}, ValueError), ([float("inf")], ValueError), ([b"x"], TypeError), ({b"a": 1}, TypeError)],
+    [
+        ({"a": float("nan")}, ValueError),
+        ([float("inf")], ValueError),
+        ([b"x"], TypeError),
+        ({b"a": 1}, TypeError),
+    ],
 )
 def test_not_written(value: object, error: type[Exception], indent: int | None) -> None:
     """Values without a form in JSON are errors."""
@@ -136,14 +146,18 @@ def test_without_the_accelerator() -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(SOURCE_ROOT)!r}); sys.modules['_json'] = None\n"
         "from ocispec import errors, jsontext\n"
-        "print(jsontext.dumps(jsontext.loads(b' {\"a\": [1, null]} ')), jsontext.dumps({'a': [1]}, 1).split())\n"
+        "print(jsontext.dumps(jsontext.loads(b' {\"a\": [1, null]} ')))\n"
+        "print(jsontext.dumps({'a': [1]}, 1).split())\n"
         "for text in (b'[NaN]', b'[1 2]', b'[', b'1e999'):\n"
         "    try: jsontext.loads(text)\n"
         "    except errors.InvalidJSON as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines() == [
-        """{"a":[1,null]} ['{', '"a":', '[', '1', ']', '}']""",
+        '{"a":[1,null]}',
+        """['{', '"a":', '[', '1', ']', '}']""",
         "NaN is not JSON",
         "expecting ',' delimiter at line 1 column 4",
         "expecting value at line 1 column 2",

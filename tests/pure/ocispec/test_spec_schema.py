@@ -77,12 +77,14 @@ REQUIRED = [
     "process rlimits 0 type", "process rlimits 0 soft", "process rlimits 0 hard", "process scheduler policy",
     "process ioPriority class", "process ioPriority priority", "hooks createRuntime 0 path",
     "linux namespaces 0 type", "linux uidMappings 0 containerID", "linux uidMappings 0 hostID",
-    "linux uidMappings 0 size", "linux devices 0 type", "linux devices 0 path", "linux resources devices 0 allow",
+    "linux uidMappings 0 size", "linux devices 0 type", "linux devices 0 path",
+    "linux resources devices 0 allow",
     "linux resources blockIO weightDevice 0 major", "linux resources blockIO weightDevice 0 minor",
     "linux resources blockIO throttleWriteIOPSDevice 0 rate", "linux resources hugepageLimits 0 pageSize",
     "linux resources hugepageLimits 0 limit", "linux resources network priorities 0 name",
     "linux resources network priorities 0 priority", "linux memoryPolicy mode", "linux seccomp defaultAction",
-    "linux seccomp syscalls 0 names", "linux seccomp syscalls 0 action", "linux seccomp syscalls 2 args 0 index",
+    "linux seccomp syscalls 0 names", "linux seccomp syscalls 0 action",
+    "linux seccomp syscalls 2 args 0 index",
     "linux seccomp syscalls 2 args 0 value", "linux seccomp syscalls 2 args 0 op", "linux personality domain",
 ]  # fmt: skip
 # Where, a value that is refused there, and a word of the message.
@@ -208,7 +210,16 @@ def test_every_integer_is_in_the_table() -> None:
 def test_subset_is_closed() -> None:
     """Schemas use only keywords that the reference has words for, and every object names its section."""
     words = {"enum", "minimum", "maximum", "minItems", "maxItems", "minLength", "format", "type", "required"}
-    structure = {"properties", "additionalProperties", "items", "definitions", "x-spec", "description", "$schema", "$ref"}
+    structure = {
+        "properties",
+        "additionalProperties",
+        "items",
+        "definitions",
+        "x-spec",
+        "description",
+        "$schema",
+        "$ref",
+    }
     for kind in schema.KINDS:
         for node in _nodes(schema.bundle(kind)):
             assert node.keys() <= words | structure, node
@@ -220,7 +231,14 @@ def test_unknown_kind() -> None:
         schema.bundle("image")
 
 
-STATE = {"ociVersion": "0.2.0", "id": "web", "status": "running", "pid": 4422, "bundle": "/b", "annotations": {}}
+STATE = {
+    "ociVersion": "0.2.0",
+    "id": "web",
+    "status": "running",
+    "pid": 4422,
+    "bundle": "/b",
+    "annotations": {},
+}
 
 
 @pytest.mark.parametrize(
@@ -282,9 +300,11 @@ FEATURES: dict[str, Any] = {
     ],
 )
 def test_features(change: dict[str, Any], where: str | None) -> None:
-    """The features' members are checked, may be null, and the versions are in the order of their precedence."""
+    """The features' members are checked, may be null, and the versions are in order."""
     features = {key: value for key, value in {**FEATURES, **change}.items() if value is not DELETE}
-    assert [problem.pointer for problem in reference.problems(features, "features")] == ([where] if where else [])
+    assert [problem.pointer for problem in reference.problems(features, "features")] == (
+        [where] if where else []
+    )
 
 
 def test_full_document_satisfies_the_rules(full: Any) -> None:
@@ -327,7 +347,9 @@ def _collect_missing(
             missing.append(f"{at}/{name}")
         _collect_missing(member, bundle, found, f"{at}/{name}", missing)
     if "items" in node:
-        _collect_missing(node["items"], bundle, [item for value in values for item in value], f"{at}/*", missing)
+        _collect_missing(
+            node["items"], bundle, [item for value in values for item in value], f"{at}/*", missing
+        )
     if "additionalProperties" in node:
         items = [item for value in values for item in value.values()]
         _collect_missing(node["additionalProperties"], bundle, items, f"{at}/*", missing)
