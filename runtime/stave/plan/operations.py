@@ -103,6 +103,8 @@ RUNTIME: dict[str, tuple[str, str]] = {
     # cgroup v1: copy cpus and mems down from the nearest ancestor that has them.
     "inherit_cpuset": ("path", "t"),
     "write_cgroup": ("file value", "tt"),
+    # The first of the files that exists gets the value of the same place; a file "" at the end means "or none".
+    "write_cgroup_first": ("files values", "ll"),
     # program: struct bpf_insn[] for BPF_PROG_TYPE_CGROUP_DEVICE.
     "attach_device_filter": ("path program", "tb"),
     # Opens a namespace file and proves its type; `name` is what `f` arguments refer to.
