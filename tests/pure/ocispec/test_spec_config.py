@@ -124,7 +124,7 @@ def test_escapes_that_are_text(basic: Any) -> None:
 def test_deep_nesting_is_an_error_or_loads() -> None:
     """However deep an unknown member nests, the outcome is a configuration or one of our errors."""
     outcomes = set()
-    for depth in (10, 300, 600, 900, 980, 990, 2000, 200_000):
+    for depth in (10, 300, *range(800, 1010), 200_000):
         text = b'{"ociVersion": "1.0.0", "root": {"path": "r"}, "x": %s%s}' % (
             b"[" * depth,
             b"null]" + b"]" * (depth - 1),

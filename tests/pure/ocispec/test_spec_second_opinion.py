@@ -116,6 +116,7 @@ OTHER_MEMBERS: list[dict[str, Any]] = [
     {"process": {**_PROCESS, "user": {"uid": 0, "gid": 0, "username": 5}}},
     {"process": {**_PROCESS, "rlimits": [{"type": "RLIMIT_TEST", "soft": 1, "hard": 1}]}},
     {"annotations": {"": 5}},
+    {"linux": {"rootfsPropagation": "rslave"}},
     {"linux": {"intelRdt": {"closID": "a/b"}}},
     {"linux": {"sysctl": {"": 5}}},
     {"linux": {"resources": {"unified": {"": 5}}}},
