@@ -98,7 +98,7 @@ def plan_create(
         return plan
     in_user_namespace = bool(namespaces.own & CLONE_NEWUSER)
     capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
-    denied = bool(namespaces.new & CLONE_NEWUSER) and setgroups_denied(linux, facts)
+    denied = in_user_namespace and setgroups_denied(linux, facts)
     add_user(program, process, capabilities, denied)
     program.add("wait_for_start", "", "listener")
     add_rlimits(program, process.get("rlimits", ()))

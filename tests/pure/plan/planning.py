@@ -29,8 +29,14 @@ DESCRIPTORS = {"listener": 5, "container": 6} | {
     for index, name in enumerate(("user", "pid", "net", "mnt", "ipc", "uts", "cgroup", "time"))
 }
 MAPPINGS = {
-    "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}, {"containerID": 1, "hostID": 5000, "size": 9}],
-    "gidMappings": [{"containerID": 0, "hostID": 2000, "size": 1}, {"containerID": 1, "hostID": 6000, "size": 9}],
+    "uidMappings": [
+        {"containerID": 0, "hostID": 1000, "size": 1},
+        {"containerID": 1, "hostID": 5000, "size": 9},
+    ],
+    "gidMappings": [
+        {"containerID": 0, "hostID": 2000, "size": 1},
+        {"containerID": 1, "hostID": 6000, "size": 9},
+    ],
 }
 
 

@@ -19,7 +19,9 @@ def bits(*words: str) -> int:
     return sum(1 << NUMBERS[f"CAP_{word}"] for word in words)
 
 
-def resolved(sets: dict[str, list[str]], user_namespace: bool = False, **facts: int) -> tuple[dict[str, int], list[str]]:
+def resolved(
+    sets: dict[str, list[str]], user_namespace: bool = False, **facts: int
+) -> tuple[dict[str, int], list[str]]:
     """The five masks by name, and the warnings. Names are given without "CAP_"."""
     warnings: list[str] = []
     full = {key: [f"CAP_{name}" for name in names] for key, names in sets.items()}
@@ -30,8 +32,8 @@ def resolved(sets: dict[str, list[str]], user_namespace: bool = False, **facts: 
 @pytest.mark.parametrize(
     ("name", "number"),
     [
-        ("CAP_CHOWN", 0), ("CAP_KILL", 5), ("CAP_SETPCAP", 8), ("CAP_NET_BIND_SERVICE", 10), ("CAP_NET_ADMIN", 12),
-        ("CAP_SYS_CHROOT", 18), ("CAP_SYS_ADMIN", 21), ("CAP_MKNOD", 27), ("CAP_AUDIT_WRITE", 29),
+        ("CAP_CHOWN", 0), ("CAP_KILL", 5), ("CAP_SETPCAP", 8), ("CAP_NET_BIND_SERVICE", 10),
+        ("CAP_NET_ADMIN", 12), ("CAP_SYS_CHROOT", 18), ("CAP_SYS_ADMIN", 21), ("CAP_MKNOD", 27), ("CAP_AUDIT_WRITE", 29),
         ("CAP_SETFCAP", 31), ("CAP_SYSLOG", 34), ("CAP_AUDIT_READ", 37), ("CAP_BPF", 39),
         ("CAP_CHECKPOINT_RESTORE", 40),
     ],
@@ -62,7 +64,9 @@ def test_none() -> None:
 
 def test_sets_are_independent() -> None:
     """What is in one set only is in that set only."""
-    masks, warnings = resolved({"bounding": ["KILL", "CHOWN"], "permitted": ["KILL", "MKNOD"], "effective": ["KILL"]})
+    masks, warnings = resolved(
+        {"bounding": ["KILL", "CHOWN"], "permitted": ["KILL", "MKNOD"], "effective": ["KILL"]}
+    )
     assert masks == {
         "bounding": bits("KILL", "CHOWN"),
         "effective": bits("KILL"),
@@ -116,7 +120,7 @@ def test_older_kernel() -> None:
 
 def test_not_held() -> None:
     """What the runtime lacks itself is left out of every set."""
-    sets = dict.fromkeys(SETS, ["KILL", "SYS_RESOURCE"])
+    sets = {key: ["KILL", "SYS_RESOURCE"] for key in SETS}
     masks, warnings = resolved(sets, held_capabilities=ALL & ~bits("SYS_RESOURCE"))
     assert set(masks.values()) == {bits("KILL")}
     assert warnings == ["process.capabilities: left out CAP_SYS_RESOURCE: not held by the runtime"]

@@ -55,8 +55,8 @@ def test_user_namespace(layout: CgroupLayout, namespaces: str, forced: bool) -> 
     paths = PATHS if layout.v1 else {"": "/sys/fs/cgroup/web"}
     mounts = [each for each in steps(layout, paths, namespaces) if each[0] in ("bind", "mount")]
     mounts = [each for each in mounts if each[1].get("type") != "tmpfs"]
-    for _, arguments in mounts:
-        bits = arguments.get("set", arguments.get("attributes"))
+    for name, arguments in mounts:
+        bits = arguments["set" if name == "bind" else "attributes"]
         assert bool(bits & c.MOUNT_ATTR_RDONLY) == forced
     assert mounts
 

@@ -27,7 +27,9 @@ LINKS = {
 NODE = {"path": "/dev/x", "type": "c", "major": 10, "minor": 229}
 
 
-def nodes(*devices: dict[str, Any], namespaces: str = "mount", facts: Facts | None = None) -> list[tuple[Any, ...]]:
+def nodes(
+    *devices: dict[str, Any], namespaces: str = "mount", facts: Facts | None = None
+) -> list[tuple[Any, ...]]:
     """The nodes that are made for linux.devices, without the default ones."""
     linux = {"devices": list(devices), **(MAPPINGS if "user" in namespaces.split() else {})}
     plan = create(make_config(namespaces, linux), facts or Facts(V2))
@@ -47,9 +49,7 @@ def test_no_other_defaults() -> None:
     assert {link: contents for contents, link in found(plan, "make_symlink")} == LINKS
 
 
-@pytest.mark.parametrize(
-    ("kind", "mode"), [("c", 0o020666), ("u", 0o020666), ("b", 0o060666)]
-)
+@pytest.mark.parametrize(("kind", "mode"), [("c", 0o020666), ("u", 0o020666), ("b", 0o060666)])
 def test_types(kind: str, mode: int) -> None:
     """Character (unbuffered or not) and block devices have their numbers; anybody may use them."""
     assert nodes({**NODE, "type": kind}) == [("/dev/x", mode, 10, 229, 0, 0)]

@@ -8,13 +8,15 @@ from stave.plan import constants as c
 from stave.plan.mount_options import ATTRIBUTES, MOUNT_OPTIONS, REFUSED, parse_options, split
 
 # Spec: config.md#linux-mount-options, and the r-forms that the kernel's attributes suggest.
-SPECIFIED = """
-    async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev nodiratime
-    noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev
-    rdiratime relatime remount rexec rnoatime rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow
-    ro rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave
-    strictatime suid symfollow sync tmpcopyup unbindable idmap ridmap
-""".split()
+SPECIFIED = [
+    "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime",
+    "loud", "mand", "noatime", "nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "nomand",
+    "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",
+    "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodiratime", "rnoexec", "rnorelatime",
+    "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared",
+    "rslave", "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent", "slave",
+    "strictatime", "suid", "symfollow", "sync", "tmpcopyup", "unbindable", "idmap", "ridmap",
+]  # fmt: skip
 
 EXPECTED = {
     "ro": (c.MOUNT_ATTR_RDONLY, 0),
@@ -136,7 +138,9 @@ def test_bind(word: str, recursive: bool) -> None:
     assert (options.bind, options.recursive) == (True, recursive)
 
 
-@pytest.mark.parametrize("word", ["size=64m", "mode=0755", "newinstance", "x-unknown", "RO", "lowerdir=/a:/b"])
+@pytest.mark.parametrize(
+    "word", ["size=64m", "mode=0755", "newinstance", "x-unknown", "RO", "lowerdir=/a:/b"]
+)
 def test_unknown_words(word: str) -> None:
     """Anything else is for the file system, as it is written."""
     assert parse_options([word], "").parameters == [word]

@@ -9,8 +9,9 @@ from stave.errors import ConfigError
 from stave.plan import constants as c
 from stave.plan.mounts import ON_PROC
 from stave.plan.operations import MOUNT_ON_PROC, MOUNT_REAL_TARGET, MOUNT_RECURSIVE
+from stave.plan.result import Plan
 
-from .planning import MAPPINGS, Plan, by_name, create, in_order, make_config, one
+from .planning import MAPPINGS, by_name, create, in_order, make_config, one
 
 
 def plan_mounts(*mounts: dict[str, Any], namespaces: str = "mount", **linux: Any) -> Plan:
@@ -230,7 +231,9 @@ def test_the_hosts_proc(source: str) -> None:
 
 
 @pytest.mark.parametrize("destination", ["/proc", "proc", "/proc/", "/x/../proc", "/proc/."])
-@pytest.mark.parametrize(("kind", "source"), [("tmpfs", "tmpfs"), ("bind", "/srv"), ("bind", "/proc/1"), ("sysfs", "")])
+@pytest.mark.parametrize(
+    ("kind", "source"), [("tmpfs", "tmpfs"), ("bind", "/srv"), ("bind", "/proc/1"), ("sysfs", "")]
+)
 def test_nothing_else_on_proc(destination: str, kind: str, source: str) -> None:
     """Whoever replaces /proc decides what the runtime writes to (CVE-2019-16884, CVE-2019-19921)."""
     with pytest.raises(ConfigError, match=r"^mounts\[0\]\.destination: only a procfs"):
@@ -244,7 +247,8 @@ def test_allowed_below_proc(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/proc/self", "/proc/sys", "/proc/sys/kernel/core_pattern", "/proc/1/attr", "/proc/net", "/proc/x"]
+    "path",
+    ["/proc/self", "/proc/sys", "/proc/sys/kernel/core_pattern", "/proc/1/attr", "/proc/net", "/proc/x"],
 )
 @pytest.mark.parametrize("kind", ["bind", "tmpfs", "proc"])
 def test_refused_below_proc(kind: str, path: str) -> None:
@@ -253,7 +257,9 @@ def test_refused_below_proc(kind: str, path: str) -> None:
         mount(kind, path, source="/proc")
 
 
-@pytest.mark.parametrize("path", ["/process", "/procfs", "/a/proc", "/a/proc/self", "/sys/fs/bpf", "/sys/kernel"])
+@pytest.mark.parametrize(
+    "path", ["/process", "/procfs", "/a/proc", "/a/proc/self", "/sys/fs/bpf", "/sys/kernel"]
+)
 def test_like_proc_but_not(path: str) -> None:
     """Paths that only look like /proc, and those below /sys, are ordinary."""
     assert mount("tmpfs", path)["options"] == 0

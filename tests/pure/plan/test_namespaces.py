@@ -141,6 +141,13 @@ def test_setgroups(euid: int, size: int, denied: bool) -> None:
     assert (one(plan, "set_user")[2] is None) == denied
 
 
+def test_groups_of_a_joined_user_namespace() -> None:
+    """One that was made with the same maps has given up setgroups as well."""
+    line = {"containerID": 0, "hostID": 1000, "size": 1}
+    config = make_config("user=/proc/7/ns/user", {"uidMappings": [line], "gidMappings": [line]})
+    assert one(create(config, Facts(V2, euid=1000, rootless=True)), "set_user")[2] is None
+
+
 def test_groups_where_setgroups_is_denied() -> None:
     """Additional groups are refused there, rather than left out."""
     line = {"containerID": 0, "hostID": 1000, "size": 1}
@@ -187,5 +194,7 @@ def test_what_the_runtime_does_to_the_new_process() -> None:
     config = make_config("cgroup mount")
     config["process"]["oomScoreAdj"] = -500
     plan = create(config)
-    assert in_order(plan, "make_cgroup", "clone", "join_cgroup", "set_oom_score_adj", "set_dumpable", "unshare")
+    assert in_order(
+        plan, "make_cgroup", "clone", "join_cgroup", "set_oom_score_adj", "set_dumpable", "unshare"
+    )
     assert one(plan, "set_oom_score_adj") == (-500,)

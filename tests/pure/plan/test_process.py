@@ -100,7 +100,9 @@ def test_console_place() -> None:
             process=make_process(terminal=True),
         )
     )
-    assert in_order(plan, "mount", "make_node", "open_console", "wait_for_runtime", "pivot_root", "new_session")
+    assert in_order(
+        plan, "mount", "make_node", "open_console", "wait_for_runtime", "pivot_root", "new_session"
+    )
 
 
 def test_console_without_a_mount_namespace() -> None:
@@ -136,13 +138,15 @@ def test_seccomp() -> None:
     assert "load_seccomp" not in names(create(make_config()))
 
 
-@pytest.mark.parametrize(("members", "count"), [({"noNewPrivileges": True}, 1), ({"noNewPrivileges": False}, 0), ({}, 0)])
+@pytest.mark.parametrize(
+    ("members", "count"), [({"noNewPrivileges": True}, 1), ({"noNewPrivileges": False}, 0), ({}, 0)]
+)
 def test_no_new_privileges(members: dict[str, Any], count: int) -> None:
     """It is set on request."""
     assert len(found(plan_process(**members), "set_no_new_privileges")) == count
 
 
-@pytest.mark.parametrize(("number", "name"), enumerate(RLIMITS))
+@pytest.mark.parametrize(("number", "name"), list(enumerate(RLIMITS)))
 def test_rlimits(number: int, name: str) -> None:
     """Every limit of getrlimit(2) has the kernel's number."""
     plan = plan_process(rlimits=[{"type": name, "soft": 5, "hard": (1 << 64) - 1}])
@@ -153,7 +157,14 @@ def test_rlimits_of_this_machine() -> None:
     """The table agrees with the C library's."""
     import resource
 
-    for name in ("RLIMIT_CPU", "RLIMIT_NOFILE", "RLIMIT_AS", "RLIMIT_MEMLOCK", "RLIMIT_RTTIME", "RLIMIT_MSGQUEUE"):
+    for name in (
+        "RLIMIT_CPU",
+        "RLIMIT_NOFILE",
+        "RLIMIT_AS",
+        "RLIMIT_MEMLOCK",
+        "RLIMIT_RTTIME",
+        "RLIMIT_MSGQUEUE",
+    ):
         assert RLIMITS[getattr(resource, name)] == name
 
 

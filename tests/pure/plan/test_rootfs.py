@@ -10,7 +10,8 @@ from .planning import create, found, in_order, make_config, names, one
 
 
 @pytest.mark.parametrize(
-    ("path", "resolved"), [("rootfs", "/bundle/rootfs"), ("/srv/root", "/srv/root"), (".", "/bundle"), ("../r", "/r")]
+    ("path", "resolved"),
+    [("rootfs", "/bundle/rootfs"), ("/srv/root", "/srv/root"), (".", "/bundle"), ("../r", "/r")],
 )
 def test_path(path: str, resolved: str) -> None:
     """A relative root counts from the bundle."""
@@ -117,11 +118,14 @@ def test_masked_and_read_only_paths() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("member", "operation"), [("hostname", "set_hostname"), ("domainname", "set_domainname")])
+@pytest.mark.parametrize(
+    ("member", "operation"), [("hostname", "set_hostname"), ("domainname", "set_domainname")]
+)
 def test_names(member: str, operation: str) -> None:
     """Host and domain name are set; an empty one leaves the namespace's."""
-    assert one(create(make_config("uts mount", **{member: "box"})), operation) == ("box",)
-    assert operation not in names(create(make_config("uts mount", **{member: ""})))
+    config = make_config("uts mount")
+    assert one(create({**config, member: "box"}), operation) == ("box",)
+    assert operation not in names(create({**config, member: ""}))
 
 
 def test_sysctl() -> None:
@@ -135,7 +139,10 @@ def test_sysctl() -> None:
     ]
     assert in_order(plan, "pivot_root", "write_sysctl", "make_readonly")
     pointers = [each.pointer for each in plan.program if each.name == "write_sysctl"]
-    assert pointers[:2] == ["/linux/sysctl/net.ipv4.ip_forward", "/linux/sysctl/net~1ipv4~1conf~1eth0.7~1forwarding"]
+    assert pointers[:2] == [
+        "/linux/sysctl/net.ipv4.ip_forward",
+        "/linux/sysctl/net~1ipv4~1conf~1eth0.7~1forwarding",
+    ]
 
 
 @pytest.mark.parametrize(("cwd", "made"), [("/a/b", "/a/b"), ("/a//b/../c/", "/a/c"), ("/a", "/a")])

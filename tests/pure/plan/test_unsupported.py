@@ -1,0 +1,45 @@
+"""Properties that no Program can carry out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from stave.errors import ConfigError
+from stave.plan.unsupported import LINUX, PROCESS
+
+from .planning import create, make_config, make_process, names
+
+
+@pytest.mark.parametrize("member", PROCESS)
+def test_process(member: str) -> None:
+    """A member of process that would silently do nothing is refused by name; an empty one asks for nothing."""
+    with pytest.raises(ConfigError, match=rf"^process\.{member}: is not supported$"):
+        create(make_config(process=make_process(**{member: "x"})))
+    assert "execute" in names(create(make_config(process=make_process(**{member: ""}))))
+
+
+@pytest.mark.parametrize("member", LINUX)
+def test_linux(member: str) -> None:
+    """The same for members of linux."""
+    linux: dict[str, Any] = {member: {"x": {}}}
+    with pytest.raises(ConfigError, match=rf"^linux\.{member}: is not supported$"):
+        create(make_config(linux=linux))
+
+
+def test_affinity_of_exec() -> None:
+    """It is none of the container's own process."""
+    assert "execute" in names(create(make_config(process=make_process(execCPUAffinity={"initial": "0"}))))
+
+
+def test_mount_label() -> None:
+    """It is for machines with SELinux; elsewhere the container starts without."""
+    linux = {"mountLabel": "system_u:object_r:svirt_sandbox_file_t:s0"}
+    assert names(create(make_config(linux=linux))) == names(create(make_config()))
+
+
+def test_unknown_members() -> None:
+    """What the specification does not know is ignored."""
+    config = make_config(linux={"future": {"x": 1}}, another=[1])
+    config["process"]["more"] = True
+    assert names(create(config)) == names(create(make_config()))
