@@ -52,7 +52,7 @@ class Decoder:
 
     def content(self, at: int) -> bytes:
         offset, length = struct.unpack_from("<2I", self.data, at)
-        assert 0 < offset
+        assert offset > 0
         assert offset % 8 == 0, "instructions of filters are read where they lie"
         assert offset + length < len(self.data)
         assert self.data[offset + length] == 0

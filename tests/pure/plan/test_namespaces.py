@@ -80,7 +80,7 @@ def test_a_joined_pid_namespace_with_new_ones() -> None:
 
 
 def test_new_user_namespace() -> None:
-    """Its maps are written by the runtime, gid first; then the process is root inside and makes the others."""
+    """Its maps are written by the runtime, gid first; then the process is root and makes the others."""
     plan = create(make_config("user mount pid network cgroup", MAPPINGS))
     assert until_open_root(names(plan)) == [
         "make_cgroup", "clone", "join_cgroup", "unshare", "wait_for_runtime", "write_id_map", "write_id_map",

@@ -13,7 +13,7 @@ from .planning import create, make_config, make_process, names
 
 @pytest.mark.parametrize("member", PROCESS)
 def test_process(member: str) -> None:
-    """A member of process that would silently do nothing is refused by name; an empty one asks for nothing."""
+    """A member of process that would do nothing is refused by name; an empty one asks for nothing."""
     with pytest.raises(ConfigError, match=rf"^process\.{member}: is not supported$"):
         create(make_config(process=make_process(**{member: "x"})))
     assert "execute" in names(create(make_config(process=make_process(**{member: ""}))))
