@@ -30,6 +30,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 log_driver = "k8s-file"
 [engine]
 cgroup_manager = "cgroupfs"
+conmon_env_vars = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR={directory}"]
 events_logger = "file"
 lock_type = "file"
 runtime_supports_json = ["{runtime}"]
@@ -181,7 +182,7 @@ def podman(executable: str, runtime: Path, archive: Path) -> Iterator[Engine]:
     """A podman without any state of the machine's own, with the image loaded."""
     with scratch("podman") as directory:
         conf = directory / "containers.conf"
-        conf.write_text(_CONTAINERS_CONF.format(runtime=runtime.name))
+        conf.write_text(_CONTAINERS_CONF.format(runtime=runtime.name, directory=directory))
         driver = "overlay" if overlay_works(_made(directory / "probe")) else "vfs"
         command = [
             executable, f"--root={directory}/storage", f"--runroot={directory}/run",
