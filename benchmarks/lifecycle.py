@@ -148,7 +148,9 @@ def _lines(file: str) -> list[str]:
 
 def version(path: str) -> str:
     """Returns the first line of what the runtime says about its version."""
-    return subprocess.run([path, "--version"], capture_output=True, text=True).stdout.partition("\n")[0]
+    return subprocess.run([path, "--version"], check=False, capture_output=True, text=True).stdout.partition(
+        "\n"
+    )[0]
 
 
 def main() -> None:

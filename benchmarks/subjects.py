@@ -90,7 +90,7 @@ class Runtime:
         self.configure(SHORT, limit)
         command = [self.path, f"--root={self.directory}/state", "run", *self._container()]
         with contextlib.suppress(subprocess.TimeoutExpired):
-            if subprocess.run(command, capture_output=True, timeout=10).returncode == 0:
+            if subprocess.run(command, check=False, capture_output=True, timeout=10).returncode == 0:
                 return True
         self.remove()
         return False

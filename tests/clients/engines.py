@@ -69,6 +69,7 @@ class Engine:
             command,
             env=self._env,
             cwd=self._directory,
+            check=False,
             input=text,
             capture_output=True,
             text=True,
@@ -164,7 +165,7 @@ def daemon(command: Sequence[str], directory: Path, ready: Sequence[str]) -> Ite
 
     def is_ready() -> bool:
         assert process.poll() is None, f"{command[0]} ended: {log.read_text()[-2000:]}"
-        return subprocess.run(ready, capture_output=True, timeout=20).returncode == 0
+        return subprocess.run(ready, check=False, capture_output=True, timeout=20).returncode == 0
 
     try:
         eventually(is_ready, f"{command[0]} answers", seconds=40)
