@@ -6,8 +6,8 @@ import posix
 
 from ocispec.config import load_config
 from ocispec.jsontext import dumps
-from stave.cgroups.plan import CgroupPlan, plan_cgroups
-from stave.container.state import SOCKET, Container, read_process, timestamp
+from stave.cgroups.plan import CgroupPlan, directories, plan_cgroups
+from stave.container.state import SOCKET, Container, exists, read_process, timestamp
 from stave.container.subjects import subject_of
 from stave.errors import Error, KernelError
 from stave.host.facts import Facts, read_facts
@@ -188,10 +188,10 @@ class _Creation:
             state = dumps(self.container.describe("stopped")).encode()
             run_poststop(hooks, state, self.bundle, self.log_warning)
         if self.executor is not None and self.executor.cgroups_made:
-            from stave.cgroups.manage import remove
+            from stave.cgroups.manage import remove_created
 
             try:
-                remove(self.executor.cgroups_made)
+                remove_created(self.container.state["cgroups"], self.executor.cgroups_made)
             except Error as error:
                 self.log_warning(str(error))
         self.container.remove()
@@ -200,7 +200,8 @@ class _Creation:
         process = read_process(pid)
         self.container.state["pid"] = pid
         self.container.state["startTime"] = process[1] if process else 0
-        self.container.state["cgroupsMade"] = self.executor.cgroups_made if self.executor else []
+        if self.executor is not None:
+            self.container.state["cgroupsMade"] = self.executor.cgroups_made
         self.container.save()
 
     def _run_hook(self, operation: Operation) -> None:
@@ -271,8 +272,23 @@ def _state(container_id: str, config: Config, bundle: str, cgroups: CgroupPlan) 
         "startable": "process" in config,
         "hooks": {kind: hooks.get(kind, []) for kind in ("poststart", "poststop")},
         "cgroups": cgroups.paths,
-        "cgroupsMade": [operation.arguments[0] for operation in cgroups.setup if operation.name == "make_cgroup"],
+        "cgroupsMade": _missing(directories(cgroups.paths)),
     }
+
+
+def _missing(paths: list[str]) -> list[str]:
+    """The paths and what is above them, as far as they do not exist yet, parents first.
+
+    Saved before the groups are made, so that `delete` finds them all if this process is killed on the way.
+    """
+    missing: dict[str, None] = {}
+    for path in paths:
+        absent = []
+        while path and not exists(path):
+            absent.append(path)
+            path = path.rpartition("/")[0]
+        missing.update(dict.fromkeys(reversed(absent)))
+    return list(missing)
 
 
 def _plan(

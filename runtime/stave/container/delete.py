@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 import select
 
-from stave.container.kill import kill_all, made_groups
+from stave.container.kill import kill_all
 from stave.container.state import STOPPED, Container, check_id, exists
 from stave.errors import ContainerNotFound, Error, StateError
 
@@ -45,14 +45,12 @@ def destroy(container: Container, log_warning: Callable[[str], None]) -> None:
     if container.is_alive():
         kill_all(container)
         _wait_for_end(container)
-    if groups := made_groups(container):
+    if groups := container.state.get("cgroups"):
         from stave.cgroups.manage import remove
 
-        remove(groups)
-    if mounted := container.state.get("hostMounts"):
-        from stave.container.host_mounts import unmount_below
-
-        unmount_below(mounted)
+        # What the first process has left behind, where it had no PID namespace of its own.
+        _kill_leftovers(container)
+        remove(groups, container.state.get("cgroupsMade", ()))
     if hooks := container.state.get("hooks", {}).get("poststop"):
         from ocispec.jsontext import dumps
         from stave.container.hooks import run_poststop
@@ -60,6 +58,13 @@ def destroy(container: Container, log_warning: Callable[[str], None]) -> None:
         state = dumps(container.describe(STOPPED)).encode()
         run_poststop(hooks, state, container.state["bundle"], log_warning)
     container.remove()
+
+
+def _kill_leftovers(container: Container) -> None:
+    from stave.cgroups.manage import kill, processes
+
+    if processes(container.state["cgroups"]):
+        kill(container.state["cgroups"])
 
 
 def _wait_for_end(container: Container) -> None:

@@ -112,7 +112,7 @@ class Executor:
             self.times.append((operation.name, "stave", start, time.monotonic_ns()))
 
     def _make_cgroup(self, operation: Operation) -> None:
-        self.cgroups_made += cgroup_operations.make_cgroup(*operation.arguments)
+        cgroup_operations.make_cgroup(*operation.arguments, self.cgroups_made)
 
     def _enable_controllers(self, operation: Operation) -> None:
         cgroup_operations.enable_controllers(*operation.arguments)
@@ -123,8 +123,13 @@ class Executor:
     def _write_cgroup(self, operation: Operation) -> None:
         cgroup_operations.write_cgroup(*operation.arguments)
 
+    def _write_cgroup_first(self, operation: Operation) -> None:
+        cgroup_operations.write_cgroup_first(*operation.arguments)
+
     def _attach_device_filter(self, operation: Operation) -> None:
-        cgroup_operations.attach_device_filter(*operation.arguments, bpf=native.bpf)
+        from stave.cgroups.device_filter import attach_device_filter
+
+        attach_device_filter(*operation.arguments, bpf=native.bpf)
 
     def _join_cgroup(self, operation: Operation) -> None:
         cgroup_operations.join_cgroup(*operation.arguments, self.pid)

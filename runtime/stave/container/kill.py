@@ -27,15 +27,15 @@ def kill(root: str, container_id: str, signal_number: int, everybody: bool) -> N
         raise StateError(NOT_RUNNING)
     # Without a PID namespace the end of the first process would leave the others behind.
     everybody = everybody or (signal_number == SIGKILL and not container.state["namespaces"] & _CLONE_NEWPID)
-    if everybody:
+    if everybody and container.state["cgroups"]:
         _signal_all(container, signal_number)
-    if status != STOPPED:
+    elif status != STOPPED:
         _signal_first(container, signal_number)
-        if status == PAUSED and signal_number == SIGKILL:
-            # In a frozen cgroup v1 not even SIGKILL takes effect.
-            from stave.cgroups.manage import thaw
+    if status == PAUSED and signal_number == SIGKILL:
+        # In a frozen cgroup v1 not even SIGKILL takes effect.
+        from stave.cgroups.manage import thaw
 
-            thaw(container.state["cgroups"])
+        thaw(container.state["cgroups"])
 
 
 def kill_all(container: Container) -> None:
@@ -46,12 +46,7 @@ def kill_all(container: Container) -> None:
         _signal_first(container, SIGKILL)
     except StateError:
         pass
-    kill_groups(made_groups(container))
-
-
-def made_groups(container: Container) -> list[str]:
-    """The cgroups that `create` made for this container: the only ones that may be emptied or removed."""
-    return list(container.state.get("cgroupsMade", ()))
+    kill_groups(container.state["cgroups"])
 
 
 def _signal_first(container: Container, signal_number: int) -> None:
@@ -74,14 +69,9 @@ def _signal_first(container: Container, signal_number: int) -> None:
 
 def _signal_all(container: Container, signal_number: int) -> None:
     from stave.cgroups.manage import kill as kill_groups
-    from stave.cgroups.manage import processes
+    from stave.cgroups.manage import signal_all
 
     if signal_number == SIGKILL:
-        kill_groups(made_groups(container))
-        return
-    for pid in processes(container.state["cgroups"]):
-        if pid != container.pid:
-            try:
-                posix.kill(pid, signal_number)
-            except ProcessLookupError:
-                continue
+        kill_groups(container.state["cgroups"])
+    else:
+        signal_all(container.state["cgroups"], signal_number)

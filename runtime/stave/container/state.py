@@ -24,7 +24,6 @@ from stave.host.facts import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from ocispec.types import Config
@@ -299,11 +298,3 @@ def _owner_name(uid: int) -> str:
         return getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
-
-
-def check_status(container: Container, action: str, allowed: Mapping[str, None] | tuple[str, ...]) -> str:
-    """The container's status, which is one of `allowed`; else StateError."""
-    status = container.status()
-    if status not in allowed:
-        raise StateError(f"cannot {action} a container in the {status} state")
-    return status
