@@ -84,6 +84,7 @@ int op_pivot_root(struct interpreter *);
 int op_move_root(struct interpreter *);
 int op_change_root(struct interpreter *);
 int op_set_root(struct interpreter *);
+int op_raise_loopback(struct interpreter *);
 int op_set_hostname(struct interpreter *);
 int op_set_domainname(struct interpreter *);
 int op_write_sysctl(struct interpreter *);

@@ -99,9 +99,9 @@ def plan_create(
     in_user_namespace = bool(namespaces.own & CLONE_NEWUSER)
     capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
     denied = in_user_namespace and setgroups_denied(linux, facts)
+    add_rlimits(program, process.get("rlimits", ()))
     add_user(program, process, capabilities, denied)
     program.add("wait_for_start", "", "listener")
-    add_rlimits(program, process.get("rlimits", ()))
     if hooks:
         from stave.plan.hooks import add_start_hooks
 

@@ -74,11 +74,8 @@ def plan_exec(
     in_user_namespace = bool(namespaces & CLONE_NEWUSER)
     capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
     denied = in_user_namespace and setgroups_denied(linux, facts)
+    add_rlimits(program, process.get("rlimits", ()))
     add_user(program, process, capabilities, denied)
-    if rlimits := process.get("rlimits"):
-        # As late as in `create`: the way here may need more than the program is allowed.
-        program.add("wait_for_runtime", "/process/rlimits")
-        add_rlimits(program, rlimits)
     add_execution(program, process, capabilities, seccomp)
     return plan
 

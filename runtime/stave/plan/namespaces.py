@@ -102,6 +102,8 @@ def add_namespaces(
     else:
         program.add("set_dumpable", "", 0)
         _join(program, namespaces)
+    if namespaces.new & CLONE_NEWNET:
+        program.add("raise_loopback", namespaces.pointers[CLONE_NEWNET])
     if namespaces.new & CLONE_NEWCGROUP:
         # Its root is the cgroup that the process is in by now.
         program.add("unshare", namespaces.pointers[CLONE_NEWCGROUP], CLONE_NEWCGROUP)

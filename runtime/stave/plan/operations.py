@@ -66,6 +66,8 @@ CONTAINER: dict[str, tuple[str, str]] = {
     "change_root": ("", ""),
     # The container's new "/": propagation (MS_* bits or 0), then attributes to set.
     "set_root": ("attributes propagation", "ii"),
+    # A new network namespace has nothing but a loopback device, and that is down.
+    "raise_loopback": ("", ""),
     "set_hostname": ("name", "t"),
     "set_domainname": ("name", "t"),
     # key: path below /proc/sys, e.g. "net/ipv4/ip_forward".

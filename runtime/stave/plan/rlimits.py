@@ -38,9 +38,14 @@ NUMBERS: dict[str, int] = {name: number for number, name in enumerate(NAMES)}
 def add_rlimits(program: Program, rlimits: Sequence[Rlimit]) -> None:
     """The process has its limits. By the runtime: raising one takes a right that the container may lack.
 
+    To be planned before the change of user: without CAP_SYS_RESOURCE prlimit(2) reaches only processes of
+    one's own user. Yet late: the way here may need more than the program is allowed.
+
     Raises:
         ConfigError: a type that the kernel does not have.
     """
+    if rlimits:
+        program.add("wait_for_runtime", "/process/rlimits")
     for index, limit in enumerate(rlimits):
         pointer = f"/process/rlimits/{index}"
         number = NUMBERS.get(limit["type"])

@@ -39,7 +39,7 @@ def test_create_and_run(lifecycle: Lifecycle, tmp_path: Path, command: str) -> N
     assert callable(named.pop("log_warning"))
     expected: dict[str, Any] = {
         "bundle": str(bundle.resolve()),
-        "pid_file": "pid",
+        "pid_file": f"{Path.cwd()}/pid",
         "console_socket": None,
         "no_pivot": True,
         "no_new_keyring": False,

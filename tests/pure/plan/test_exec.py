@@ -99,12 +99,12 @@ def test_console(terminal: bool) -> None:
 
 
 def test_rlimits() -> None:
-    """They are set right before the last steps, when stave-init needs nothing any more."""
+    """They are set before the change of user, after which prlimit(2) would need CAP_SYS_RESOURCE."""
     limit = {"type": "RLIMIT_NOFILE", "soft": 1, "hard": 2}
     plan = execute(make_process(rlimits=[limit]), USUAL, make_config())
     words = names(plan)
-    start = words.index("find_executable")
-    assert words[start : start + 4] == ["find_executable", "wait_for_runtime", "set_rlimit", "raise_ambient"]
+    start = words.index("close_descriptors")
+    assert words[start : start + 4] == ["close_descriptors", "wait_for_runtime", "set_rlimit", "own_stdio"]
 
 
 CONTAINER_PROCESS = {

@@ -35,7 +35,8 @@ def test_all_at_once() -> None:
     assert one(plan, "clone") == (expected,)
     assert one(plan, "unshare") == (c.CLONE_NEWCGROUP,)
     assert plan.namespaces == expected | c.CLONE_NEWCGROUP
-    assert until_open_root(names(plan)) == ["make_cgroup", "clone", "join_cgroup", "set_dumpable", "unshare"]
+    steps = ["make_cgroup", "clone", "join_cgroup", "set_dumpable", "raise_loopback", "unshare"]
+    assert until_open_root(names(plan)) == steps
 
 
 @pytest.mark.parametrize("kind", ["mount", "network", "ipc", "uts", "cgroup"])
@@ -84,7 +85,7 @@ def test_new_user_namespace() -> None:
     plan = create(make_config("user mount pid network cgroup", MAPPINGS))
     assert until_open_root(names(plan)) == [
         "make_cgroup", "clone", "join_cgroup", "unshare", "wait_for_runtime", "write_id_map", "write_id_map",
-        "set_dumpable", "become_root", "unshare", "fork", "unshare",
+        "set_dumpable", "become_root", "unshare", "fork", "raise_loopback", "unshare",
     ]  # fmt: skip
     assert one(plan, "clone") == (0,)
     assert found(plan, "unshare") == [

@@ -24,8 +24,8 @@ def test_order() -> None:
     plan = create(config, seccomp=(bytes(16), 2))
     words = names(plan)
     assert words[words.index("new_session") :] == [
-        "new_session", "join_keyring", "set_personality", "close_descriptors", "own_stdio", "limit_bounding",
-        "set_user", "change_directory", "find_executable", "wait_for_start", "set_rlimit",
+        "new_session", "join_keyring", "set_personality", "close_descriptors", "wait_for_runtime", "set_rlimit",
+        "own_stdio", "limit_bounding", "set_user", "change_directory", "find_executable", "wait_for_start",
         "set_no_new_privileges", "raise_ambient", "load_seccomp", "set_capabilities", "execute",
     ]  # fmt: skip
 
@@ -168,10 +168,11 @@ def test_rlimits_of_this_machine() -> None:
         assert RLIMITS[getattr(resource, name)] == name
 
 
-def test_rlimits_are_set_while_the_container_waits() -> None:
-    """The runtime sets them last of all: stave-init itself might not get far with them."""
+def test_rlimits_are_set_by_the_runtime_before_the_change_of_user() -> None:
+    """The container's side stops for it: later prlimit(2) would need CAP_SYS_RESOURCE."""
     words = names(plan_process(rlimits=[{"type": "RLIMIT_NOFILE", "soft": 1, "hard": 1}]))
-    assert words[words.index("set_rlimit") - 1] == "wait_for_start"
+    assert words[words.index("set_rlimit") - 1] == "wait_for_runtime"
+    assert words.index("set_rlimit") < words.index("set_user")
 
 
 @pytest.mark.parametrize("name", ["RLIMIT_TEST", "NOFILE", "rlimit_nofile", ""])
