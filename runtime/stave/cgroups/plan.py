@@ -82,8 +82,13 @@ def plan_cgroups(
 
 
 def join_operations(paths: Mapping[str, str]) -> list[Operation]:
-    """Moves a process into these groups, for `exec` as well as for `create`."""
-    return [Operation("join_cgroup", PATH_POINTER, (path,)) for path in directories(paths)]
+    """Moves a process into these groups, for `exec` as well as for `create`.
+
+    In v1 by way of "tasks": a thread that moves itself alone needs no lock over all processes of the machine,
+    and waiting for that one takes longer than all the rest of `create`.
+    """
+    file = "cgroup.procs" if "" in paths else "tasks"
+    return [Operation("join_cgroup", PATH_POINTER, (f"{path}/{file}",)) for path in directories(paths)]
 
 
 def directories(paths: Mapping[str, str]) -> list[str]:

@@ -131,9 +131,6 @@ class Executor:
 
         attach_device_filter(*operation.arguments, bpf=native.bpf)
 
-    def _join_cgroup(self, operation: Operation) -> None:
-        cgroup_operations.join_cgroup(*operation.arguments, self.pid)
-
     def _open_namespace(self, operation: Operation) -> None:
         name, path, kind = operation.arguments
         descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)

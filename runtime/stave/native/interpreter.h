@@ -61,6 +61,7 @@ const char *text(const struct interpreter *interpreter, unsigned argument);
 
 /* One function per operation, by topic. */
 int op_set_dumpable(struct interpreter *);
+int op_join_cgroup(struct interpreter *);
 int op_setns(struct interpreter *);
 int op_unshare(struct interpreter *);
 int op_fork(struct interpreter *);

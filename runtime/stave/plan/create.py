@@ -70,7 +70,7 @@ def plan_create(
     program = plan.program
 
     program.operations += cgroup_setup
-    add_namespaces(program, namespaces, linux, facts, [*cgroup_join, *oom_score(process)])
+    add_namespaces(program, namespaces, linux, facts, [*oom_score(process), *cgroup_join])
 
     open_root(program, config, bundle, namespaces)
     read_only = add_mounts(program, config, bundle, namespaces, facts, cgroup_paths)

@@ -57,8 +57,7 @@ def plan_exec(
     program = plan.program
 
     program.add("clone", "", 0)
-    program.operations += cgroup_join
-    program.operations += oom_score(process)
+    program.operations += [*oom_score(process), *cgroup_join]
     program.add("set_dumpable", "", 0)
     if namespaces:
         program.add("setns", "", "container", namespaces)

@@ -21,6 +21,8 @@ from __future__ import annotations
 CONTAINER: dict[str, tuple[str, str]] = {
     # 0 hides /proc/self from the namespaces' other members; 1 lets an unprivileged parent write id maps.
     "set_dumpable": ("value", "i"),
+    # file: "tasks" of a v1 group, "cgroup.procs" of a v2 one; the process moves itself.
+    "join_cgroup": ("file", "t"),
     # type: CLONE_NEW* bits that the descriptor (a namespace file, or a pidfd for several at once) must match.
     "setns": ("namespace type", "fi"),
     "unshare": ("flags", "i"),
@@ -112,7 +114,6 @@ RUNTIME: dict[str, tuple[str, str]] = {
     # Opens a namespace file and proves its type; `name` is what `f` arguments refer to.
     "open_namespace": ("name path type", "tti"),
     "clone": ("flags", "i"),
-    "join_cgroup": ("path", "t"),
     "set_oom_score_adj": ("value", "i"),
     # file: uid_map, gid_map or setgroups of the container's first process.
     "write_id_map": ("file text", "tt"),
