@@ -1,14 +1,8 @@
-"""The runtime under test, and one of each of its callers, started once.
-
-The runtime is the one named by `--runtime` or by `STAVE_TEST_RUNTIME`, otherwise the `stave` beside the
-Python that runs the tests.
-"""
+"""One of each of the callers of the runtime under test, started once."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,16 +19,6 @@ def _executable(name: str) -> str:
     if path is None:
         pytest.skip(f"{name} is not installed")
     return path
-
-
-@pytest.fixture(scope="session")
-def runtime(request: pytest.FixtureRequest) -> Path:
-    """The absolute path of the runtime's executable."""
-    named = request.config.getoption("--runtime", default=None) or os.environ.get("STAVE_TEST_RUNTIME")
-    wanted = named or str(Path(sys.executable).with_name("stave"))
-    path = shutil.which(wanted)
-    assert path is not None, f"there is no runtime {wanted}"
-    return Path(path).absolute()
 
 
 @pytest.fixture(scope="session")
