@@ -216,17 +216,20 @@ class _Creation:
 
 
 def write_pid_file(path: str, pid: int) -> None:
-    """The file holds the decimal pid and nothing else; it is never seen half written."""
-    directory, _, name = path.rpartition("/")
-    temporary = f"{directory}/.{name}" if directory else f".{name}"
-    descriptor = posix.open(
-        temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_TRUNC | posix.O_CLOEXEC, 0o644
-    )
+    """The file holds the decimal pid and nothing else; it is never seen half written. Raises KernelError."""
+    directory, slash, name = path.rpartition("/")
+    temporary = f"{directory}{slash}.{name}"
+    # One that a killed runtime has left is taken over, a link is not followed.
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
     try:
-        posix.write(descriptor, str(pid).encode())
-    finally:
-        posix.close(descriptor)
-    posix.rename(temporary, path)
+        descriptor = posix.open(temporary, flags, 0o644)
+        try:
+            posix.write(descriptor, str(pid).encode())
+        finally:
+            posix.close(descriptor)
+        posix.rename(temporary, path)
+    except OSError as error:
+        raise KernelError(f"write pid file {path}", error.errno or 0) from error
 
 
 def check_preserved(count: int) -> None:

@@ -1,0 +1,118 @@
+"""Containers to test with, and the proof that nothing is left of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from . import host
+from .bundle import busybox, default_config, make_rootfs
+from .driver import Container, Stave
+
+MakeContainer = Callable[[], Container]
+_TEST_SECONDS = 90
+
+
+@pytest.fixture(scope="package")
+def workshop() -> Iterator[Path]:
+    """A directory that everybody may enter, mounts and orphans of our own, and a busybox in it."""
+    if os.geteuid() != 0:
+        pytest.skip("namespaces of every kind need root")
+    program = busybox()
+    if program is None:
+        pytest.skip("busybox is not installed")
+    directory = Path(tempfile.mkdtemp(prefix="stave-tests-"))
+    directory.chmod(0o755)
+    shutil.copy(program, directory / "busybox")
+    with host.subreaper():
+        try:
+            with host.private_mounts():
+                yield directory
+        finally:
+            host.clear_cgroups()
+            # Out of the private mounts: nothing of the host's can be mounted in there any more.
+            shutil.rmtree(directory)
+
+
+@pytest.fixture
+def stave(runtime: Path, workshop: Path, request: pytest.FixtureRequest) -> Iterator[Stave]:
+    """The runtime, and a state directory that is empty in the end."""
+    directory = Path(tempfile.mkdtemp(dir=workshop))
+    directory.chmod(0o755)
+    with host.time_limit(_TEST_SECONDS):
+        yield Stave(runtime, directory)
+
+
+@pytest.fixture
+def directory(stave: Stave) -> Path:
+    """A directory for the test's own files, on the same file system as the bundles."""
+    place = stave.directory / "files"
+    place.mkdir()
+    return place
+
+
+class HostState:
+    """Mounts, cgroups, processes and state directories at one moment."""
+
+    def __init__(self, stave: Stave) -> None:
+        self.mounts = host.mounts()
+        self.cgroups = host.cgroups()
+        self.children = host.children()
+        self.containers = [name for name in _names(stave.root) if name != ".seccomp"]
+
+    def assert_unchanged(self, stave: Stave) -> None:
+        """Everything is as it was."""
+        now = HostState(stave)
+        assert now.containers == self.containers
+        assert now.children == self.children, [_command(pid) for pid in now.children]
+        assert now.cgroups == self.cgroups
+        assert now.mounts == self.mounts
+
+
+def _names(directory: Path) -> list[str]:
+    return sorted(os.listdir(directory)) if directory.exists() else []
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return f"{pid} is gone"
+
+
+@pytest.fixture
+def host_unchanged(stave: Stave) -> Iterator[Callable[[], None]]:
+    """No mount, cgroup, process and state directory is left by the test; may be called to check at once."""
+    before = HostState(stave)
+    yield lambda: before.assert_unchanged(stave)
+    before.assert_unchanged(stave)
+
+
+@pytest.fixture
+def make_container(stave: Stave, workshop: Path, host_unchanged: object) -> Iterator[MakeContainer]:
+    """Makes containers, each in a bundle of its own, that are gone in the end."""
+    made: list[Container] = []
+    numbers = itertools.count(1)
+
+    def make() -> Container:
+        name = f"c{next(numbers)}"
+        bundle = stave.directory / name
+        make_rootfs(bundle / "rootfs", workshop / "busybox")
+        made.append(Container(stave, name, bundle, default_config(f"/{host.GROUP}/{name}")))
+        return made[-1]
+
+    yield make
+    for container in made:
+        container.delete("--force")
+
+
+@pytest.fixture
+def container(make_container: MakeContainer) -> Container:
+    """A container to be."""
+    return make_container()

@@ -1,0 +1,143 @@
+"""What a container may leave behind on the host, and waiting for things to happen there."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+V2 = (CGROUPS / "cgroup.controllers").exists()
+GROUP = f"stave-tests-{os.getpid()}"
+"""The cgroup, in every hierarchy, of all containers of this test run."""
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWNS = 0x20000
+_MS_REC, _MS_PRIVATE, _MS_SHARED = 0x4000, 1 << 18, 1 << 20
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def eventually(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+    """The condition holds. Raises AssertionError if it did not come to hold in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.005)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def status_field(pid: int, field: str) -> str:
+    """A field of /proc/PID/status."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return value.strip()
+    raise KeyError(field)
+
+
+def exit_code(pid: int, seconds: float = 20) -> int:
+    """How our child ended, or the process that was left to us: its exit status, or minus its signal."""
+    process = os.pidfd_open(pid)
+    try:
+        assert select.select([process], [], [], seconds)[0], f"process {pid} has not ended in {seconds:g} s"
+    finally:
+        os.close(process)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def children() -> list[int]:
+    """The processes whose parent this process is, without those that have only to be collected."""
+    for pid in _children():
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+    return _children()
+
+
+def _children() -> list[int]:
+    return [int(word) for word in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+def cgroups() -> list[str]:
+    """The cgroups below GROUP, and itself, in all hierarchies, parents first."""
+    tops = [CGROUPS / GROUP] if V2 else sorted(path / GROUP for path in CGROUPS.iterdir() if not path.is_symlink())
+    return [path for top in tops for path, _, _ in os.walk(top)]
+
+
+def mounts() -> list[str]:
+    """The mounts of this process's mount namespace, as mountinfo shows them, without their peer groups."""
+    return [line for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+
+
+def clear_cgroups() -> None:
+    """No process and no cgroup is left below GROUP."""
+    for path in reversed(cgroups()):
+        for pid in Path(path, "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        eventually(lambda path=path: _removed(path), f"{path} is removed")  # type: ignore[misc]
+
+
+def _removed(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+    return not os.path.exists(path)
+
+
+@contextlib.contextmanager
+def private_mounts() -> Iterator[None]:
+    """This process has the host's mounts to itself, shared among each other as they are at boot."""
+    before = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    directory = os.getcwd()
+    _check(_LIBC.unshare(_CLONE_NEWNS))
+    try:
+        # Private first: what is mounted in here must not reach the host, nor the other way round.
+        for propagation in (_MS_PRIVATE, _MS_SHARED):
+            _check(_LIBC.mount(b"none", b"/", None, _MS_REC | propagation, None))
+        yield
+    finally:
+        _check(_LIBC.setns(before, _CLONE_NEWNS))
+        os.close(before)
+        os.chdir(directory)
+
+
+@contextlib.contextmanager
+def subreaper() -> Iterator[None]:
+    """The orphans of this process's children become its own: containers, and whatever they leave."""
+    _check(_LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    try:
+        yield
+    finally:
+        _check(_LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0))
+
+
+@contextlib.contextmanager
+def time_limit(seconds: int) -> Iterator[None]:
+    """What runs inside raises TimeoutError if it takes longer."""
+
+    def expire(*_: object) -> None:
+        raise TimeoutError(f"longer than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _check(result: int) -> None:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
