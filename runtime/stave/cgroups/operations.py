@@ -13,7 +13,6 @@ from errno import (
     EOPNOTSUPP,
     EPERM,
     ERANGE,
-    ESRCH,
 )
 
 from stave.cgroups.files import is_frozen, pids_below, write_file
@@ -161,18 +160,6 @@ def write_cgroup_first(files: Sequence[str], values: Sequence[str]) -> None:
     raise failure
 
 
-def join_cgroup(path: str, pid: int) -> None:
-    """The process, all its threads included, is in the group.
-
-    Raises:
-        KernelError: the kernel refused.
-    """
-    try:
-        write_file(f"{path}/cgroup.procs", str(pid))
-    except OSError as error:
-        raise _failure(f"move process {pid} to cgroup {path}", error, _JOIN_HINTS) from error
-
-
 _RIGHTS = "the runtime may not change this group; as an ordinary user it needs one that was delegated to it"
 _MAKE_HINTS = {EACCES: _RIGHTS, EPERM: _RIGHTS}
 _ENABLE_HINTS = {
@@ -181,14 +168,6 @@ _ENABLE_HINTS = {
     EBUSY: "a group with processes of its own cannot pass controllers on: move them into a group below it",
     EINVAL: "real-time processes outside the root group are in the way of the cpu controller",
     EOPNOTSUPP: "the group is in threaded mode",
-}
-_JOIN_HINTS = {
-    EACCES: _RIGHTS,
-    EPERM: _RIGHTS,
-    EBUSY: "a group that passes controllers on cannot hold processes",
-    ENOSPC: "its cpuset has no CPUs or no memory nodes",
-    EOPNOTSUPP: "the group is in threaded mode",
-    ESRCH: "the process is gone",
 }
 
 
