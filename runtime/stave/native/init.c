@@ -104,6 +104,8 @@ static void run(long count, char **arguments)
 	SYS1(__NR_umask, 0);
 	interpreter.control = parse_descriptor(arguments[1]);
 	interpreter.listener = parse_descriptor(arguments[3]);
+	/* It got through the runtime's execve and must not get through ours: its end says that we executed. */
+	SYS3(__NR_fcntl, interpreter.control, F_SETFD, FD_CLOEXEC);
 	error = map_program(&interpreter.program, parse_descriptor(arguments[2]));
 	close_descriptor(parse_descriptor(arguments[2]));
 	if (error) {
