@@ -93,13 +93,28 @@ def enable_controllers(path: str, controllers: str) -> None:
             raise KernelError(f"enable cgroup controller {name} in {path}", ENOENT, hint=hint)
     if not missing:
         return
-    file = f"{path}/cgroup.subtree_control"
+    if _holds_processes(path):
+        # Some controllers could be enabled all the same, but no process could enter the groups below then.
+        for word in missing:
+            if word[0] == "+":
+                busy = f"enable cgroup controller {word[1:]} in {path}"
+                raise KernelError(busy, EBUSY, hint=_ENABLE_HINTS[EBUSY])
+        return
     try:
-        write_file(file, " ".join([f"+{word[1:]}" for word in missing]))
+        write_file(f"{path}/cgroup.subtree_control", " ".join([f"+{word[1:]}" for word in missing]))
     except OSError:
         # One that cannot be had (cpu, say, while there are real-time processes) holds the others up.
         for word in missing:
             _enable_one(path, word)
+
+
+def _holds_processes(path: str) -> bool:
+    """Whether there are processes in the group itself; in the root of the hierarchy they do not matter."""
+    try:
+        read_file(f"{path}/cgroup.type")
+    except OSError:
+        return False
+    return bool(read_file(f"{path}/cgroup.procs"))
 
 
 def _enable_one(path: str, word: str) -> None:
