@@ -102,7 +102,7 @@ CONTAINER: dict[str, tuple[str, str]] = {
 # Executed by the runtime itself, on the host, where they stand in the Program.
 RUNTIME: dict[str, tuple[str, str]] = {
     "make_cgroup": ("path", "t"),
-    # controllers: space separated, "+cpu +memory"; each is tried alone if all at once fail.
+    # controllers: space separated, "+cpu ?io": "+" must be had, "?" is welcome; each alone if all at once fail.
     "enable_controllers": ("path controllers", "tt"),
     # cgroup v1: copy cpus and mems down from the nearest ancestor that has them.
     "inherit_cpuset": ("path", "t"),
