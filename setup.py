@@ -12,13 +12,16 @@ sys.path[:0] = [os.path.join(HERE, "spec"), os.path.join(HERE, "runtime")]
 
 
 class BuildPython(build_py):
-    """Adds the generated validator to the built package."""
+    """Adds the generated validator and the bundle of hot modules to the built package."""
 
     def run(self):
         super().run()
         from ocispec.generate import write
 
         write(os.path.join(self.build_lib, "ocispec"))
+        from stave.native.bundle import write_bundle
+
+        write_bundle(self.build_lib)
 
 
 class BuildScripts(build_scripts):

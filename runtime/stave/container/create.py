@@ -7,11 +7,13 @@ import posix
 from ocispec.config import load_config
 from ocispec.jsontext import dumps
 from stave.cgroups.plan import CgroupPlan, directories, plan_cgroups
+from stave.container.caller import check_console, check_preserved, write_pid_file
 from stave.container.state import SOCKET, Container, exists, read_process, timestamp
 from stave.container.subjects import subject_of
 from stave.errors import Error, KernelError
 from stave.host.facts import Facts, read_facts
 from stave.plan.create import plan_create
+from stave.seccomp.cache import filter_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def create(
         Error: whatever else failed, with the property it came from.
     """
     config = load_config(bundle)
-    _check_console(config, console_socket)
+    check_console(config.get("process", {}), console_socket, detach=True)  # type: ignore[typeddict-item]
     master = create_container(
         root,
         container_id,
@@ -215,51 +217,6 @@ class _Creation:
         run_hook(operation.pointer, hook, state, self.bundle)  # type: ignore[arg-type]
 
 
-def write_pid_file(path: str, pid: int) -> None:
-    """The file holds the decimal pid and nothing else; it is never seen half written. Raises KernelError."""
-    directory, slash, name = path.rpartition("/")
-    temporary = f"{directory}{slash}.{name}"
-    # One that a killed runtime has left is taken over, a link is not followed.
-    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
-    try:
-        descriptor = posix.open(temporary, flags, 0o644)
-        try:
-            posix.write(descriptor, str(pid).encode())
-        finally:
-            posix.close(descriptor)
-        posix.rename(temporary, path)
-    except OSError as error:
-        raise KernelError(f"write pid file {path}", error.errno or 0) from error
-
-
-def check_preserved(count: int) -> None:
-    """Descriptors 3 up to 3 + count are open; else Error."""
-    for descriptor in range(3, 3 + count):
-        try:
-            posix.fstat(descriptor)
-        except OSError as error:
-            raise Error(f"--preserve-fds {count}: descriptor {descriptor} is not open") from error
-
-
-def compile_seccomp(config: Config, root_directory: str) -> tuple[bytes, int] | None:
-    """The compiled filter of linux.seccomp, or None without one. The cache lies beside the containers."""
-    profile = config.get("linux", {}).get("seccomp")
-    if profile is None:
-        return None
-    from stave.seccomp.cache import cached_filter
-
-    return cached_filter(profile, f"{root_directory}/.seccomp")  # type: ignore[arg-type]
-
-
-def _check_console(config: Config, console_socket: str | None) -> None:
-    """Worded as runc does."""
-    terminal = config.get("process", {}).get("terminal", False)
-    if terminal and not console_socket:
-        raise Error("cannot allocate tty if stave will detach without setting console socket")
-    if console_socket and not terminal:
-        raise Error("cannot use console socket if stave will not detach or allocate tty")
-
-
 def _state(container_id: str, config: Config, bundle: str, cgroups: CgroupPlan) -> dict[str, object]:
     hooks = config.get("hooks", {})
     return {
@@ -314,7 +271,7 @@ def _plan(
         cgroup_join=cgroups.join,
         cgroup_paths=cgroups.paths,
         hook_state=container.hook_state,
-        seccomp=compile_seccomp(config, container.directory.rpartition("/")[0]),
+        seccomp=filter_of(config, container.root),
         no_pivot=no_pivot,
         no_new_keyring=no_new_keyring,
         preserve_fds=preserve_fds,

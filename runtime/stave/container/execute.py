@@ -5,12 +5,13 @@ from __future__ import annotations
 import posix
 
 from stave.cgroups.plan import join_operations
-from stave.container.create import check_preserved, compile_seccomp, write_pid_file
+from stave.container.caller import check_console, check_preserved, write_pid_file
 from stave.container.executor import Executor
 from stave.container.state import CREATED, PAUSED, RUNNING, STOPPED, Container
 from stave.errors import NOT_RUNNING, Error, StateError
 from stave.host.facts import read_facts
 from stave.plan.execute import plan_exec
+from stave.seccomp.cache import filter_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def execute(
     """
     container = Container.load(root, container_id)
     _check_status(container, ignore_paused)
-    _check_console(process, console_socket, detach)
+    check_console(process, console_socket, detach=detach)
     check_preserved(preserve_fds)
     config = container.config()
     plan = plan_exec(
@@ -66,7 +67,7 @@ def execute(
         facts=read_facts(),
         cgroup_join=join_operations(_groups(container, cgroups)),
         namespaces=container.state["namespaces"],
-        seccomp=compile_seccomp(config, root),
+        seccomp=filter_of(config, root),
         preserve_fds=preserve_fds,
     )
     for warning in plan.warnings:
@@ -96,7 +97,7 @@ def execute(
         write_trace(trace, executor.times)
     if detach:
         return 0
-    from stave.container.run import wait_in_foreground
+    from stave.container.foreground import wait_in_foreground
 
     return wait_in_foreground(executor.pid, -1 if console_socket else executor.master)
 
@@ -109,15 +110,6 @@ def _check_status(container: Container, ignore_paused: bool) -> None:
         raise StateError("cannot exec in a paused container (use --ignore-paused to override)")
     if status not in (CREATED, RUNNING, PAUSED):
         raise StateError(f"cannot exec in a container in the {status} state")
-
-
-def _check_console(process: Process, console_socket: str | None, detach: bool) -> None:
-    """Worded as runc does."""
-    terminal = process.get("terminal", False)
-    if terminal and detach and not console_socket:
-        raise Error("cannot allocate tty if stave will detach without setting console socket")
-    if console_socket and not (terminal and detach):
-        raise Error("cannot use console socket if stave will not detach or allocate tty")
 
 
 def _open_process(container: Container) -> int:

@@ -11,7 +11,6 @@ import posix
 import time
 from _signal import SIGKILL
 
-from stave.cgroups import operations as cgroup_operations
 from stave.errors import KernelError
 from stave.native import module as native
 from stave.plan.operations import WAITS
@@ -112,24 +111,21 @@ class Executor:
             self.times.append((operation.name, "stave", start, time.monotonic_ns()))
 
     def _make_cgroup(self, operation: Operation) -> None:
-        cgroup_operations.make_cgroup(*operation.arguments, self.cgroups_made)
+        from stave.cgroups.operations import make_cgroup
 
-    def _enable_controllers(self, operation: Operation) -> None:
-        cgroup_operations.enable_controllers(*operation.arguments)
-
-    def _inherit_cpuset(self, operation: Operation) -> None:
-        cgroup_operations.inherit_cpuset(*operation.arguments)
-
-    def _write_cgroup(self, operation: Operation) -> None:
-        cgroup_operations.write_cgroup(*operation.arguments)
-
-    def _write_cgroup_first(self, operation: Operation) -> None:
-        cgroup_operations.write_cgroup_first(*operation.arguments)
+        make_cgroup(*operation.arguments, self.cgroups_made)
 
     def _attach_device_filter(self, operation: Operation) -> None:
         from stave.cgroups.device_filter import attach_device_filter
 
         attach_device_filter(*operation.arguments, bpf=native.bpf)
+
+    def _change_cgroup(self, operation: Operation) -> None:
+        from stave.cgroups import operations
+
+        getattr(operations, operation.name)(*operation.arguments)
+
+    _enable_controllers = _inherit_cpuset = _write_cgroup = _write_cgroup_first = _change_cgroup
 
     def _open_namespace(self, operation: Operation) -> None:
         name, path, kind = operation.arguments

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import posix
-
 from ocispec.config import load_config
 from stave.container.create import create, create_container
 from stave.container.delete import destroy
+from stave.container.foreground import wait_in_foreground
 from stave.container.start import start
 from stave.container.state import Container
 from stave.native import module as native
@@ -83,15 +82,3 @@ def run(
     if not keep:
         destroy(Container.load(root, container_id), log_warning)
     return status
-
-
-def wait_in_foreground(pid: int, master: int) -> int:
-    """The exit status of our child `pid`, having served it: signals are passed on, and the terminal copied.
-
-    Args:
-        master: the terminal's master, or -1.
-    """
-    status = native.supervise(pid, master)
-    if posix.WIFSIGNALED(status):
-        return 128 + posix.WTERMSIG(status)
-    return posix.WEXITSTATUS(status)

@@ -1,12 +1,13 @@
 """A container's state directory: ``<root>/<id>/``, mode 0700.
 
 =============== ==========================================================================
-``state.json``  what `State` holds; written to a temporary name, synced, renamed
+``state.json``  what `Container.state` holds; written to a temporary name and renamed
 ``config.json`` the configuration as it was at `create`: later changes have no effect
 ``start.sock``  where `start` finds the container's first process; gone once it was started
 =============== ==========================================================================
 
 The directory itself carries the lock (flock(2)) of every command that changes the container.
+Nothing is synced to disk: the state outlives a killed runtime, and need not outlive the machine's processes.
 A process is known by pid *and* start time, so that a recycled pid is never taken for it.
 
 Spec: runtime.md#state
@@ -41,6 +42,7 @@ class Container:
 
     Attributes:
         id: its name, unique below `root`.
+        root: directory of all containers' state.
         directory: absolute path of the state directory.
         state: what state.json says: id, bundle, rootfs, annotations, created (RFC 3339), owner (uid), pid and
             startTime (0 before there is a process), ready (False until `create` has ended well), cgroups
@@ -50,10 +52,11 @@ class Container:
         descriptor: of the directory, once locked; else -1.
     """
 
-    __slots__ = ("id", "directory", "state", "descriptor")
+    __slots__ = ("id", "root", "directory", "state", "descriptor")
 
     def __init__(self, root: str, container_id: str, state: dict[str, Any]) -> None:
         self.id = container_id
+        self.root = root
         self.directory = f"{root}/{container_id}"
         self.state = state
         self.descriptor = -1
@@ -127,7 +130,7 @@ class Container:
             self.descriptor = -1
 
     def save(self) -> None:
-        """state.json says what `state` holds, also after a crash at any instant."""
+        """state.json says what `state` holds, also if this process is killed at any instant."""
         self.write("state.json", dumps(self.state).encode())
 
     def write(self, name: str, data: bytes) -> None:
@@ -140,7 +143,6 @@ class Container:
             view = memoryview(data)
             while view:
                 view = view[posix.write(descriptor, view) :]
-            posix.fsync(descriptor)
         finally:
             posix.close(descriptor)
         posix.rename(temporary, f"{self.directory}/{name}")
@@ -178,9 +180,17 @@ class Container:
             return CREATING
         if exists(f"{self.directory}/{SOCKET}"):
             return CREATED
-        from stave.cgroups.manage import is_frozen
+        return PAUSED if self.is_frozen() else RUNNING
 
-        return PAUSED if is_frozen(self.state["cgroups"]) else RUNNING
+    def is_frozen(self) -> bool:
+        """Whether the container's cgroup is frozen."""
+        groups = self.state["cgroups"]
+        group = groups.get("freezer") or groups.get("")
+        if not group:
+            return False
+        from stave.cgroups.files import is_frozen
+
+        return is_frozen(group)
 
     def describe(self, status: str | None = None) -> dict[str, Any]:
         """The state as the specification wants it. Spec: runtime.md#state"""

@@ -83,7 +83,8 @@ def build_launcher(path: str) -> None:
     """The `stave` program, for the Python that runs this."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     python = os.path.join(sys.base_prefix, "bin", f"python{version}")
-    flags = [f'-DPYTHON_VERSION="{version}"', f'-DPYTHON_EXECUTABLE="{python}"', "-static", "-s"]
+    names = {"VERSION": version, "EXECUTABLE": python, "TAG": sys.implementation.cache_tag}
+    flags = [f'-DPYTHON_{name}="{value}"' for name, value in names.items()] + ["-static", "-s"]
     source = os.path.join(HERE, "launcher.c")
     subprocess.run([*compiler(), *WARNINGS, *flags, "-o", path, source], check=True)
 

@@ -3,16 +3,30 @@
  * No site module, no environment variables, no user packages: right for a program that root runs, and the
  * quickest start there is. A `#!` line could not do it: installers rewrite it and drop its options.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define MAX_ARGUMENTS 4096
-#define START                                       \
-	"import sys\n"                              \
-	"sys.path.insert(0,sys.argv.pop(1))\n"      \
-	"from stave.cli.main import main\n"         \
+/* Collecting garbage on the way costs more than the little that a command leaves lying. */
+#define START                                                              \
+	"import gc,marshal,posix,sys\n"                                    \
+	"gc.disable()\n"                                                   \
+	"place=sys.argv.pop(1)\n"                                          \
+	"sys.path.insert(0,place)\n"                                       \
+	"try:\n"                                                           \
+	" file=posix.open(place+'/stave/hot." PYTHON_TAG ".bundle',"       \
+	"posix.O_RDONLY|posix.O_CLOEXEC)\n"                                \
+	" data=memoryview(posix.read(file,1<<20))\n"                       \
+	" posix.close(file)\n"                                             \
+	" end=4+int.from_bytes(data[:4],'little')\n"                       \
+	" code,index=marshal.loads(data[4:end])\n"                         \
+	" exec(code,{'__name__':'stave.native.boot','index':index,'blob':data[end:],'place':place})\n" \
+	"except FileNotFoundError:\n"                                      \
+	" pass\n"                                                          \
+	"from stave.cli.main import main\n"                                \
 	"main()"
 
 static const char *const package_places[] = {
@@ -61,6 +75,10 @@ int main(int count, char **arguments)
 	char *command[MAX_ARGUMENTS + 10] = {python, "-I", "-S", "-X", "utf8", "-c", START, packages};
 	int used = 8;
 
+	/* Or the first file that is opened would be taken for a standard stream. */
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_WRONLY : O_RDONLY) != fd)
+			return 1;
 	if (count > MAX_ARGUMENTS) {
 		fputs("stave: too many arguments\n", stderr);
 		return 1;

@@ -15,11 +15,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ocispec.types import Config
+
 VERSION = 1  # part of every key: to be raised when the compiler's output for a profile changes
 MAX_FILES = 64
 DIGEST_SIZE = 32
 HEADER_SIZE = DIGEST_SIZE + 4  # hash, then flags
 MAX_SIZE = HEADER_SIZE + 8 * 4096
+
+
+def filter_of(config: Config, root: str) -> tuple[bytes, int] | None:
+    """The compiled filter of linux.seccomp, None without one. The cache lies in `root`, beside the containers."""
+    profile = config.get("linux", {}).get("seccomp")
+    return None if profile is None else cached_filter(profile, f"{root}/.seccomp")  # type: ignore[arg-type]
 
 
 def cached_filter(profile: dict[str, Any], directory: str) -> tuple[bytes, int]:
