@@ -121,6 +121,9 @@ enum {
 };
 int path_in_root(struct interpreter *, const char *path, int options, char *last);
 
+/* copyup.c: the directory `to` gets the mode, or everything, that the directory `from` holds. */
+int copy_directory(int from, int to, int keep_mode, int contents);
+
 /* capabilities.c */
 struct capability_sets {
 	uint64_t effective, permitted, inheritable;

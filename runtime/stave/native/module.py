@@ -109,10 +109,15 @@ def set_rlimit(pid: int, resource: int, soft: int, hard: int) -> None:
     check(lib.stave_set_rlimit(pid, resource, soft, hard), "prlimit")
 
 
-def bpf(command: int, attributes: bytes) -> int:
-    """bpf(2): a descriptor or 0."""
-    buffer = ffi.new("char[]", attributes)
-    return check(lib.stave_bpf(command, buffer, len(attributes)), "bpf")
+def bpf(command: int, attributes: bytearray, pointers: Sequence[tuple[int, bytes | bytearray]]) -> int:
+    """bpf(2): a descriptor or 0. The address of each buffer goes into the attributes at its offset.
+
+    The kernel writes its answers into `attributes` and the buffers.
+    """
+    kept = [(offset, ffi.from_buffer(buffer)) for offset, buffer in pointers]
+    for offset, buffer in kept:
+        attributes[offset : offset + 8] = int(ffi.cast("uintptr_t", buffer)).to_bytes(8, "little")
+    return check(lib.stave_bpf(command, ffi.from_buffer(attributes), len(attributes)), "bpf")
 
 
 def namespace_type(descriptor: int) -> int:

@@ -5,6 +5,8 @@
 #define MOUNT_RECURSIVE 1
 #define MOUNT_REAL_TARGET 2
 #define MOUNT_ON_PROC 4
+#define MOUNT_COPY_UP 8
+#define MOUNT_KEEP_MODE 16
 
 #define OPTION_TEXT 4096
 
@@ -129,14 +131,23 @@ static int new_file_system(struct interpreter *interpreter, const char *type, co
 int op_mount(struct interpreter *interpreter)
 {
 	const char *path = text(interpreter, 2);
+	int64_t options = number(interpreter, 6);
 	OWNED mount = -1;
 	OWNED target = -1;
+	int existed;
 
 	mount = new_file_system(interpreter, text(interpreter, 0), text(interpreter, 1), 5,
 				(uint64_t)number(interpreter, 3));
 	CHECK(mount);
-	target = open_target(interpreter, path, number(interpreter, 6), PATH_CREATE_DIRECTORY);
+	target = open_target(interpreter, path, options, 0);
+	existed = target >= 0;
+	if (target == -ENOENT)
+		target = open_target(interpreter, path, options, PATH_CREATE_DIRECTORY);
 	CHECK(target);
+	if (existed && options & (MOUNT_KEEP_MODE | MOUNT_COPY_UP)) {
+		STEP(interpreter, "copy from", path);
+		CHECK(copy_directory(target, mount, options & MOUNT_KEEP_MODE, options & MOUNT_COPY_UP));
+	}
 	STEP(interpreter, "attach to", path);
 	CHECK(attach(interpreter, mount, target));
 	return set_propagation(interpreter, mount, number(interpreter, 4));

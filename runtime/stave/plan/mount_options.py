@@ -56,11 +56,11 @@ FILE_SYSTEM = frozenset(("sync", "async", "dirsync", "lazytime", "nolazytime", "
 WITHOUT_EFFECT = frozenset(("defaults", "silent", "loud", "iversion", "noiversion"))
 
 # Known, but no Program can carry them out.
-REFUSED = frozenset(("idmap", "ridmap", "tmpcopyup"))
+REFUSED = frozenset(("idmap", "ridmap"))
 
 MOUNT_OPTIONS: tuple[str, ...] = tuple(
     sorted(
-        {"bind", "rbind", "remount", *ATTRIBUTES, *RECURSIVE_ATTRIBUTES}.union(
+        {"bind", "rbind", "remount", "tmpcopyup", *ATTRIBUTES, *RECURSIVE_ATTRIBUTES}.union(
             PROPAGATION, FILE_SYSTEM, WITHOUT_EFFECT
         )
     )
@@ -73,6 +73,7 @@ class MountOptions:
     Attributes:
         bind: bind or rbind is among them; `recursive`: rbind is.
         remount: an existing mount is changed.
+        copy_up: a tmpfs begins with a copy of what it is mounted over (tmpcopyup).
         set, clear: MOUNT_ATTR_* bits of the mount itself; the later word wins.
         recursive_set, recursive_clear: the same for the mount and all below it.
         propagation: MS_* bits, MS_REC among them for the r-forms; 0 if no word was given.
@@ -82,6 +83,7 @@ class MountOptions:
     __slots__ = (
         "bind",
         "clear",
+        "copy_up",
         "parameters",
         "propagation",
         "recursive",
@@ -95,6 +97,7 @@ class MountOptions:
         self.bind = False
         self.recursive = False
         self.remount = False
+        self.copy_up = False
         self.set = 0
         self.clear = 0
         self.recursive_set = 0
@@ -135,6 +138,8 @@ def _apply(result: MountOptions, word: str, pointer: str) -> None:
         )
     elif word == "remount":
         result.remount = True
+    elif word == "tmpcopyup":
+        result.copy_up = True
     elif word in REFUSED:
         raise ConfigError(pointer, f"mount option {word!r} is not supported")
     elif word not in WITHOUT_EFFECT:

@@ -6,7 +6,13 @@ from stave.errors import ConfigError
 from stave.plan.cgroup_mounts import CgroupMounts
 from stave.plan.constants import CLONE_NEWNET, CLONE_NEWUSER, MOUNT_ATTR_RDONLY
 from stave.plan.mount_options import parse_options
-from stave.plan.operations import MOUNT_ON_PROC, MOUNT_REAL_TARGET, MOUNT_RECURSIVE
+from stave.plan.operations import (
+    MOUNT_COPY_UP,
+    MOUNT_KEEP_MODE,
+    MOUNT_ON_PROC,
+    MOUNT_REAL_TARGET,
+    MOUNT_RECURSIVE,
+)
 from stave.plan.paths import clean, from_bundle
 from stave.plan.program import Operation
 
@@ -96,6 +102,12 @@ def _add_mount(program: Program, pointer: str, entry: Mount, target: str, option
     flags = _place(pointer, target, hides_proc=kind != "proc")
     if kind in ("proc", "sysfs"):
         flags |= MOUNT_REAL_TARGET
+    if kind == "tmpfs" and not any(word.startswith("mode=") for word in options.parameters):
+        flags |= MOUNT_KEEP_MODE
+    if options.copy_up:
+        if kind != "tmpfs":
+            raise ConfigError(f"{pointer}/options", "tmpcopyup is for tmpfs only")
+        flags |= MOUNT_COPY_UP
     parameters = options.parameters
     if options.attributes & MOUNT_ATTR_RDONLY and kind not in VIRTUAL:
         parameters = ["ro", *parameters]

@@ -130,3 +130,5 @@ CODES: dict[str, int] = {name: code for code, name in enumerate(CONTAINER)}
 MOUNT_RECURSIVE = 1  # bind the whole tree (AT_RECURSIVE)
 MOUNT_REAL_TARGET = 2  # the target must be a directory of its own, no symlink in its path
 MOUNT_ON_PROC = 4  # the target may lie on a procfs
+MOUNT_COPY_UP = 8  # what the target holds is copied into the new file system first
+MOUNT_KEEP_MODE = 16  # the new root has the mode of the target, if that was there
