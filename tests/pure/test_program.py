@@ -86,7 +86,7 @@ def test_header_flags() -> None:
 
 def test_order() -> None:
     """Operations keep their order; the runtime's own are not in the flat form."""
-    operations = [("fork",), ("clone", 0), ("set_dumpable", 1), ("join_cgroup", "/x"), ("fork",)]
+    operations = [("fork",), ("clone", 0), ("set_dumpable", 1), ("make_cgroup", "/x"), ("fork",)]
     assert round_trip(*operations) == [("fork", []), ("set_dumpable", [1]), ("fork", [])]
 
 
@@ -222,6 +222,6 @@ def test_equality() -> None:
 
 def test_container_operations() -> None:
     """They are numbered as stave-init reports them: without the runtime's."""
-    program = program_of(("clone", 0), ("fork",), ("join_cgroup", "/x"), ("become_root",))
+    program = program_of(("clone", 0), ("fork",), ("make_cgroup", "/x"), ("become_root",))
     assert [each.name for each in program.container_operations()] == ["fork", "become_root"]
-    assert [each.name for each in program] == ["clone", "fork", "join_cgroup", "become_root"]
+    assert [each.name for each in program] == ["clone", "fork", "make_cgroup", "become_root"]

@@ -8,7 +8,13 @@ import pytest
 from stave.errors import ConfigError
 from stave.plan import constants as c
 from stave.plan.mounts import ON_PROC
-from stave.plan.operations import MOUNT_ON_PROC, MOUNT_REAL_TARGET, MOUNT_RECURSIVE
+from stave.plan.operations import (
+    MOUNT_COPY_UP,
+    MOUNT_KEEP_MODE,
+    MOUNT_ON_PROC,
+    MOUNT_REAL_TARGET,
+    MOUNT_RECURSIVE,
+)
 from stave.plan.result import Plan
 
 from .planning import MAPPINGS, by_name, create, in_order, make_config, one
@@ -262,7 +268,28 @@ def test_refused_below_proc(kind: str, path: str) -> None:
 )
 def test_like_proc_but_not(path: str) -> None:
     """Paths that only look like /proc, and those below /sys, are ordinary."""
-    assert mount("tmpfs", path)["options"] == 0
+    assert mount("ramfs", path)["options"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [
+        ([], MOUNT_KEEP_MODE),
+        (["mode=755"], 0),
+        (["size=1m", "mode=0700"], 0),
+        (["tmpcopyup"], MOUNT_KEEP_MODE | MOUNT_COPY_UP),
+        (["mode=755,tmpcopyup"], MOUNT_COPY_UP),
+    ],
+)
+def test_tmpfs_over_a_directory(options: list[str], flags: int) -> None:
+    """A tmpfs without a mode of its own takes that of its target, and with tmpcopyup its contents too."""
+    assert mount("tmpfs", "/data", *options)["options"] == flags
+
+
+def test_copy_up_of_another_file_system() -> None:
+    """Only a tmpfs can begin as a copy."""
+    with pytest.raises(ConfigError, match=r"^mounts\[0\]\.options: tmpcopyup"):
+        mount("ramfs", "/data", "tmpcopyup")
 
 
 @pytest.mark.parametrize("namespaces", ["user mount", "user mount network=/run/netns/a"])

@@ -191,11 +191,11 @@ def test_pointers() -> None:
 
 
 def test_what_the_runtime_does_to_the_new_process() -> None:
-    """It joins its cgroups and gets its oom score before it runs; the cgroup namespace comes after."""
+    """It gets its oom score and joins its cgroups before it runs; the cgroup namespace comes after."""
     config = make_config("cgroup mount")
     config["process"]["oomScoreAdj"] = -500
     plan = create(config)
     assert in_order(
-        plan, "make_cgroup", "clone", "join_cgroup", "set_oom_score_adj", "set_dumpable", "unshare"
+        plan, "make_cgroup", "clone", "set_oom_score_adj", "join_cgroup", "set_dumpable", "unshare"
     )
     assert one(plan, "set_oom_score_adj") == (-500,)
