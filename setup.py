@@ -5,6 +5,7 @@ import sys
 
 from setuptools import setup  # first: it provides distutils
 from setuptools.command.build_py import build_py
+
 from distutils.command.build_scripts import build_scripts  # isort: skip
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -65,7 +65,7 @@ def default_config(cgroup: str) -> Config:
             "args": ["true"],
             "env": ["PATH=/bin"],
             "cwd": "/",
-            "capabilities": {name: capabilities for name in ("bounding", "effective", "permitted")},
+            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
             "noNewPrivileges": True,
         },
         "root": {"path": "rootfs"},
@@ -79,9 +79,7 @@ def default_config(cgroup: str) -> Config:
 
 def namespaces(*kinds: str, **paths: str) -> list[dict[str, str]]:
     """linux.namespaces: new ones of these kinds, and existing ones by path."""
-    return [{"type": kind} for kind in kinds] + [
-        {"type": kind, "path": path} for kind, path in paths.items()
-    ]
+    return [{"type": kind} for kind in kinds] + [{"type": kind, "path": path} for kind, path in paths.items()]
 
 
 def without(entries: Sequence[dict[str, str]], *kinds: str) -> list[dict[str, str]]:

@@ -21,7 +21,7 @@ _TEST_SECONDS = 90
 
 @pytest.fixture(scope="package")
 def workshop() -> Iterator[Path]:
-    """A directory that everybody may enter, mounts and orphans of our own, and a busybox in it."""
+    """A directory that everybody may enter, with a busybox in it; mounts, orphans and cgroups of our own."""
     if os.geteuid() != 0:
         pytest.skip("namespaces of every kind need root")
     program = busybox()
@@ -30,14 +30,12 @@ def workshop() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="stave-tests-"))
     directory.chmod(0o755)
     shutil.copy(program, directory / "busybox")
-    with host.subreaper():
-        try:
-            with host.private_mounts():
-                yield directory
-        finally:
-            host.clear_cgroups()
-            # Out of the private mounts: nothing of the host's can be mounted in there any more.
-            shutil.rmtree(directory)
+    try:
+        with host.subreaper(), host.cgroup_of_our_own(), host.private_mounts():
+            yield directory
+    finally:
+        # Out of the private mounts: nothing of the host's can be mounted in there any more.
+        shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -174,7 +174,10 @@ class Container:
 
     def kill(self, *words: str, status: int | None = 0) -> Outcome:
         """`kill` has ended."""
-        return self.stave("kill", self.id, *words, status=status)
+        flags = [word for word in words if word.startswith("--")]
+        return self.stave(
+            "kill", *flags, self.id, *[word for word in words if word not in flags], status=status
+        )
 
     def delete(self, *flags: str, status: int | None = 0) -> Outcome:
         """`delete` has ended."""

@@ -69,19 +69,33 @@ def _children() -> list[int]:
     return [int(word) for word in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
+def hierarchies() -> list[Path]:
+    """Where the cgroup hierarchies are mounted."""
+    return [CGROUPS] if V2 else sorted(path for path in CGROUPS.iterdir() if not path.is_symlink())
+
+
 def cgroups() -> list[str]:
     """The cgroups below GROUP, and itself, in all hierarchies, parents first."""
-    tops = [CGROUPS / GROUP] if V2 else sorted(path / GROUP for path in CGROUPS.iterdir() if not path.is_symlink())
-    return [path for top in tops for path, _, _ in os.walk(top)]
+    return [path for hierarchy in hierarchies() for path, _, _ in os.walk(hierarchy / GROUP)]
 
 
 def mounts() -> list[str]:
     """The mounts of this process's mount namespace, as mountinfo shows them, without their peer groups."""
-    return [line for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return Path("/proc/self/mountinfo").read_text().splitlines()
 
 
-def clear_cgroups() -> None:
-    """No process and no cgroup is left below GROUP."""
+@contextlib.contextmanager
+def cgroup_of_our_own() -> Iterator[None]:
+    """GROUP is there, and nothing is left of it in the end."""
+    for hierarchy in hierarchies():
+        (hierarchy / GROUP).mkdir()
+    try:
+        yield
+    finally:
+        _clear_cgroups()
+
+
+def _clear_cgroups() -> None:
     for path in reversed(cgroups()):
         for pid in Path(path, "cgroup.procs").read_text().split():
             with contextlib.suppress(ProcessLookupError):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+
 from stave.cgroups import manage, operations
 from stave.cgroups.device_filter import attach_device_filter
 from stave.cgroups.plan import CgroupPlan, plan_cgroups

@@ -27,7 +27,7 @@ def test_states(container: Container) -> None:
 
 def test_state_fields(container: Container) -> None:
     """The state says version, id, status, pid, bundle and annotations, and nothing else."""
-    container.config["annotations"] = {"org.example.key": "väl\"ue"}
+    container.config["annotations"] = {"org.example.key": 'väl"ue'}
     container.launch()
     state = container.state()
     assert alive(state.pop("pid"))
@@ -36,7 +36,7 @@ def test_state_fields(container: Container) -> None:
         "id": container.id,
         "status": "running",
         "bundle": str(container.bundle),
-        "annotations": {"org.example.key": "väl\"ue"},
+        "annotations": {"org.example.key": 'väl"ue'},
     }
 
 
@@ -197,7 +197,9 @@ def test_forced_delete_takes_everything(container: Container, host_unchanged: ob
     """All processes of the container are gone when `delete --force` returns."""
     container.script("sleep 1000 & sleep 1000 & wait")
     container.run("--detach")
-    eventually(lambda: len(json.loads(container.stave("ps", "-f", "json", container.id).output)) == 3, "all run")
+    eventually(
+        lambda: len(json.loads(container.stave("ps", "-f", "json", container.id).output)) == 3, "all run"
+    )
     pids = json.loads(container.stave("ps", "-f", "json", container.id).output)
     container.delete("--force")
     assert not any(alive(pid) for pid in pids)

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ocispec.types import Config, Linux, Resources
-
     from stave.host.facts import CgroupLayout
 
 PATH_POINTER = "/linux/cgroupsPath"

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ocispec.types import Resources
-
     from stave.cgroups.writes import Write
     from stave.plan.program import Operation
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ocispec.types import CPU, Memory, Resources
-
     from stave.cgroups.writes import Write
 
     # The same with a choice of files, each with its value: (controller, files, values, pointer).

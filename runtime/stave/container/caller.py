@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from stave.errors import Error
+from stave.errors import Error, KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -77,7 +77,9 @@ def _wait_for_end(container: Container) -> None:
         poll = select.poll()
         poll.register(process, select.POLLIN)
         if container.is_alive() and not poll.poll(_KILL_TIMEOUT * 1000):
-            raise Error(f"process {container.pid} does not end although it was killed: {_where(container.pid)}")
+            raise Error(
+                f"process {container.pid} does not end although it was killed: {_where(container.pid)}"
+            )
     finally:
         posix.close(process)
 

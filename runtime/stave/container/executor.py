@@ -100,9 +100,7 @@ class Executor:
         except KernelError as error:
             if error.pointer or not operation.pointer:
                 raise
-            raise KernelError(
-                error.operation, error.errno, operation.pointer, hint=error.hint
-            ) from error
+            raise KernelError(error.operation, error.errno, operation.pointer, hint=error.hint) from error
         except OSError as error:
             what = operation.name.replace("_", " ")
             subject = f" {error.filename}" if error.filename else ""

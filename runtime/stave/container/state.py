@@ -97,7 +97,9 @@ class Container:
         try:
             state = loads(text.encode("utf-8", "surrogateescape"))
         except Exception as error:
-            raise Error(f"{container.directory}/state.json is damaged ({error}): delete --force removes it") from error
+            raise Error(
+                f"{container.directory}/state.json is damaged ({error}): delete --force removes it"
+            ) from error
         if isinstance(state, dict):
             container.state = state
         return container

@@ -111,7 +111,9 @@ def parse_mountinfo(text: str) -> CgroupLayout:
 
 
 # Super block options of a v1 hierarchy that are not controllers.
-_MOUNT_OPTIONS = frozenset(("rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "favordynmods"))
+_MOUNT_OPTIONS = frozenset(
+    ("rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "favordynmods")
+)
 
 
 def _unescape(text: str) -> str:

@@ -114,7 +114,7 @@ def make_builder() -> FFI:
         sources=[os.path.join(relative, name) for name in ("launch.c", "supervise.c")],
         include_dirs=[HERE, directory],
         depends=[os.path.join(directory, name) for name in ("operations.gen.h", "init_image.gen.h")],
-        extra_compile_args=[flag for flag in WARNINGS if flag != "-Wshadow"] + ["-Wno-missing-field-initializers"],
+        extra_compile_args=[flag for flag in WARNINGS if flag != "-Wshadow"]
+        + ["-Wno-missing-field-initializers"],
     )
     return builder
-

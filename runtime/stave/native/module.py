@@ -7,12 +7,11 @@ never import this one.
 from __future__ import annotations
 
 from stave.native import _native
+from stave.plan.operations import CODES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-from stave.plan.operations import CODES
 
 ffi = _native.ffi
 lib = _native.lib
@@ -125,9 +124,7 @@ def namespace_type(descriptor: int) -> int:
     return check(lib.stave_namespace_type(descriptor), "namespace")
 
 
-def spawn(
-    path: str, arguments: Sequence[str], environment: Sequence[str], input: int, output: int
-) -> int:
+def spawn(path: str, arguments: Sequence[str], environment: Sequence[str], input: int, output: int) -> int:
     """Runs a program with nothing open but its standard streams; returns its pid."""
     texts = [_text(argument) for argument in arguments]
     variables = [_text(variable) for variable in environment]

@@ -7,7 +7,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ocispec.types import Capabilities as CapabilityNames
-
     from stave.host.facts import Facts
 
 # In the order of their numbers, see capabilities(7).

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ocispec.types import Config, Process
-
     from stave.host.facts import Facts
     from stave.plan.hooks import HookState
     from stave.plan.program import Operation

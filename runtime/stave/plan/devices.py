@@ -8,7 +8,6 @@ from stave.plan.paths import clean
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ocispec.types import Config
-
     from stave.host.facts import Facts
     from stave.plan.namespaces import Namespaces
     from stave.plan.program import Program

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ocispec.types import Config, Process
-
     from stave.host.facts import Facts
     from stave.plan.program import Operation
 

@@ -7,7 +7,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ocispec.types import Hook, Hooks
-
     from stave.plan.program import Program
 
     HookState = Callable[[str], tuple[bytes, bytes]]

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ocispec.types import Config, Mount
-
     from stave.host.facts import Facts
     from stave.plan.mount_options import MountOptions
     from stave.plan.namespaces import Namespaces

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ocispec.types import IDMapping, Linux, Namespace, TimeOffset
-
     from stave.host.facts import Facts
     from stave.plan.program import Operation, Program
 

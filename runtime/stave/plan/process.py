@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ocispec.types import Linux, Process, User
-
     from stave.plan.capabilities import Capabilities
     from stave.plan.program import Program
 

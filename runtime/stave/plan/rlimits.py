@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ocispec.types import Rlimit
-
     from stave.plan.program import Program
 
 # In the order of their numbers, see getrlimit(2).

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ocispec.types import Config
-
     from stave.plan.namespaces import Namespaces
     from stave.plan.program import Operation, Program
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from stave.cgroups.device_filter import compile_filter
 from stave.cgroups.devices import DEFAULT_RULES, v1_writes, with_defaults
 from stave.errors import ConfigError

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+
 from stave.cgroups.plan import join_operations, plan_cgroups
 from stave.errors import ConfigError
 from stave.host.facts import CgroupLayout

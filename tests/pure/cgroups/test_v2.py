@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from stave.cgroups.v2 import weight_of_shares
 from stave.errors import ConfigError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from stave.host.facts import Facts
 from stave.plan.capabilities import NAMES, NUMBERS, resolve, text
 

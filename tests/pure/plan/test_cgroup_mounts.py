@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from stave.errors import ConfigError
 from stave.host.facts import CgroupLayout, Facts
 from stave.plan import constants as c

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from stave.host.facts import Facts
 
 from .planning import MAPPINGS, V2, create, found, in_order, make_config, names

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from stave.plan import operations
 from stave.plan.explain import as_json, as_text
 from stave.plan.program import Program

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ocispec
 import pytest
+
+import ocispec
 import stave
 
 HEAVY = {

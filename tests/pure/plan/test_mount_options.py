@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from stave.errors import ConfigError
 from stave.plan import constants as c
 from stave.plan.mount_options import ATTRIBUTES, MOUNT_OPTIONS, REFUSED, parse_options, split

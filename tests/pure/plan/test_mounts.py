@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from stave.errors import ConfigError
 from stave.plan import constants as c
 from stave.plan.mounts import ON_PROC

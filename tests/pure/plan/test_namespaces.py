@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from stave.errors import ConfigError
 from stave.host.facts import Facts
 from stave.plan import constants as c

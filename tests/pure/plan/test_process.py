@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from stave.errors import ConfigError
 from stave.plan.process import DEFAULT_PATH
 from stave.plan.rlimits import NAMES as RLIMITS

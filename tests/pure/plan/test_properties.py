@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from stave.errors import ConfigError
 from stave.host.facts import Facts
 from stave.plan.mount_options import MOUNT_OPTIONS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from stave.errors import ConfigError
 from stave.plan import constants as c
 

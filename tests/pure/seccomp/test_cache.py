@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from stave.errors import ConfigError
 from stave.seccomp import cache
 

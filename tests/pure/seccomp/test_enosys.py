@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 import pytest
+
 from stave.seccomp.enosys import X32, enosys_prefix
 
 from .bpf import ALLOW, ARM, ERRNO, I386, X32_BIT, X86_64, decide

@@ -7,6 +7,7 @@ import platform
 from typing import Any
 
 import pytest
+
 from stave.errors import ConfigError
 
 from .bpf import ALLOW, ERRNO, I386, KILL_PROCESS, KILL_THREAD, LOG, TRACE, TRAP, X32_BIT, X86_64, decide
