@@ -53,7 +53,7 @@ def create(
         Error: whatever else failed, with the property it came from.
     """
     config = load_config(bundle)
-    check_console(config.get("process", {}), console_socket, detach=True)  # type: ignore[typeddict-item]
+    check_console(config.get("process", {}), console_socket, detach=True)  # type: ignore[arg-type]
     master = create_container(
         root,
         container_id,

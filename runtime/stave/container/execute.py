@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def default_process(root: str, container_id: str) -> Process:
     """A copy of the container's own process, for `exec` to change."""
-    process: Process = Container.load(root, container_id).config().get("process", {})  # type: ignore[typeddict-item]
+    process: Process = Container.load(root, container_id).config().get("process", {})  # type: ignore[assignment]
     return process
 
 

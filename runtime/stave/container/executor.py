@@ -111,12 +111,14 @@ class Executor:
     def _make_cgroup(self, operation: Operation) -> None:
         from stave.cgroups.operations import make_cgroup
 
-        make_cgroup(*operation.arguments, self.cgroups_made)
+        (path,) = operation.arguments
+        make_cgroup(path, self.cgroups_made)
 
     def _attach_device_filter(self, operation: Operation) -> None:
         from stave.cgroups.device_filter import attach_device_filter
 
-        attach_device_filter(*operation.arguments, bpf=native.bpf)
+        path, program = operation.arguments
+        attach_device_filter(path, program, native.bpf)
 
     def _change_cgroup(self, operation: Operation) -> None:
         from stave.cgroups import operations

@@ -15,7 +15,7 @@ def subject_of(operation: Operation) -> str:
     if operation.name == "bind":
         return str(arguments[1])
     if operation.name == "execute":
-        return str(arguments[0][0]) if arguments[0] else ""  # type: ignore[index]
+        return str(arguments[0][0]) if arguments[0] else ""
     if operation.name in ("find_executable", "remount", "run_container_hook"):
         return str(arguments[0])
     return ""

@@ -17,7 +17,7 @@ def write_trace(path: str, times: Sequence[tuple[str, str, int, int]]) -> None:
     Args:
         times: name, process ("stave" or "container"), start and end in nanoseconds of CLOCK_MONOTONIC.
     """
-    events = [
+    events: list[dict[str, object]] = [
         {
             "name": name,
             "ph": "X",
@@ -29,7 +29,7 @@ def write_trace(path: str, times: Sequence[tuple[str, str, int, int]]) -> None:
         }
         for name, process, start, end in times
     ]
-    names = [
+    names: list[dict[str, object]] = [
         {"name": "process_name", "ph": "M", "pid": pid, "tid": 1, "args": {"name": process}}
         for pid, process in ((1, "stave"), (2, "container"))
     ]

@@ -49,4 +49,4 @@ class BundleImporter:
         exec(marshal.loads(blob[start:end]), module.__dict__)
 
 
-sys.meta_path.insert(0, BundleImporter)  # type: ignore[arg-type]
+sys.meta_path.insert(0, BundleImporter)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import marshal
 import os
 import sys
+from types import CodeType
 
 # What create, start, state, kill, delete, run and exec import; a test holds them to it.
 HOT = (
@@ -59,7 +60,7 @@ def write_bundle(site: str) -> str:
     return path
 
 
-def _compile(file: str, site: str) -> object:
+def _compile(file: str, site: str) -> CodeType:
     """Without docstrings; tracebacks name the module's place in the package."""
     with open(file, encoding="utf-8") as source:
         return compile(source.read(), os.path.relpath(file, site), "exec", dont_inherit=True, optimize=2)

@@ -6,7 +6,7 @@ never import this one.
 
 from __future__ import annotations
 
-from stave.native import _native
+import stave.native._native as _native
 from stave.plan.operations import CODES
 
 TYPE_CHECKING = False

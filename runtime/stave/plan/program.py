@@ -17,6 +17,7 @@ from stave.plan.operations import CODES, CONTAINER
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     Argument = int | str | bytes | Sequence[str] | None
 
@@ -34,9 +35,10 @@ class Operation:
 
     __slots__ = ("arguments", "name", "pointer")
 
-    def __init__(self, name: str, pointer: str, arguments: tuple[Argument, ...]) -> None:
+    def __init__(self, name: str, pointer: str, arguments: tuple[Any, ...]) -> None:
         self.name = name
         self.pointer = pointer
+        # Of the kinds that the table of operations says, which no type checker can follow.
         self.arguments = arguments
 
     def __repr__(self) -> str:
@@ -100,7 +102,7 @@ def encode(program: Program, descriptors: Mapping[str, int], flags: int = 0) -> 
         table += _words(CODES[operation.name], len(kinds), arguments_start + len(arguments), 0)
         for kind, value in zip(kinds, operation.arguments, strict=True):
             if kind == "f":
-                value = descriptors[value]  # type: ignore[index]
+                value = descriptors[value]
             arguments += pool.argument(operation.name, kind, value)
     size = pool_start + len(pool.data)
     return _words(MAGIC, VERSION, size, len(operations), flags, 0) + bytes(table + arguments + pool.data)

@@ -34,7 +34,7 @@ def writes(resources: dict[str, Any], layout: CgroupLayout) -> list[tuple[str, s
             found.append((_short(file), str(value), pointer))
         elif operation.name == "write_cgroup_first":
             files, values = operation.arguments
-            found.append(("|".join(map(_short, files)), "|".join(values), pointer))  # type: ignore
+            found.append(("|".join(map(_short, files)), "|".join(values), pointer))
     return found
 
 
