@@ -180,9 +180,9 @@ class Container:
             return STOPPED if self.state.get("ready") or self.pid else CREATING
         if not self.state.get("ready"):
             return CREATING
-        if exists(f"{self.directory}/{SOCKET}"):
-            return CREATED
-        return PAUSED if self.is_frozen() else RUNNING
+        if self.is_frozen():
+            return PAUSED
+        return CREATED if exists(f"{self.directory}/{SOCKET}") else RUNNING
 
     def is_frozen(self) -> bool:
         """Whether the container's cgroup is frozen."""
