@@ -7,7 +7,8 @@
     |- ConfigError           config.json asks for something impossible here (pointer)
     |- StateError            the container is not in the state that the operation needs
     |  |- ContainerNotFound
-    |  `- ContainerExists
+    |  |- ContainerExists
+    |  `- DamagedState
     |- KernelError           a system call failed: operation, path, errno (pointer, hint)
     `- HookError             a hook failed or took too long (pointer, status, last output)
 
@@ -62,6 +63,10 @@ class ContainerExists(StateError):
 
     def __init__(self, container_id: str) -> None:
         super().__init__(f"{EXISTS}: {container_id}")
+
+
+class DamagedState(StateError):
+    """The state file cannot be read; `delete --force` removes it."""
 
 
 class KernelError(Error):

@@ -7,7 +7,7 @@ import select
 
 from stave.container.kill import kill_all
 from stave.container.state import STOPPED, Container, check_id, exists
-from stave.errors import ContainerNotFound, Error, StateError
+from stave.errors import ContainerNotFound, DamagedState, Error, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def delete(root: str, container_id: str, force: bool, log_warning: Callable[[str
     """
     try:
         container = Container.load(root, container_id, lock=True)
-    except ContainerNotFound:
+    except (ContainerNotFound, DamagedState):
         if force:
             _remove_unfinished(root, container_id)
             return
@@ -95,7 +95,8 @@ def _where(pid: int) -> str:
 
 
 def _remove_unfinished(root: str, container_id: str) -> None:
-    """What a `create` that was killed before its first save has left: an empty directory."""
+    """What a `create` that was killed before its first save has left, or a power cut: a directory without a
+    state that could be read."""
     check_id(container_id)
     container = Container(root, container_id, {})
     if exists(container.directory):

@@ -19,8 +19,9 @@ import fcntl
 import posix
 import time
 
+from ocispec.errors import InvalidJSON
 from ocispec.jsontext import dumps, loads
-from stave.errors import ContainerExists, ContainerNotFound, Error, StateError
+from stave.errors import ContainerExists, ContainerNotFound, DamagedState, Error, StateError
 from stave.host.facts import read_file
 
 TYPE_CHECKING = False
@@ -84,25 +85,32 @@ class Container:
 
         Raises:
             ContainerNotFound: there is none.
-            Error: its state file is damaged.
+            DamagedState: its state file cannot be read.
         """
         check_id(container_id)
         container = cls(root, container_id, {})
         if lock:
             container.lock()
         try:
-            text = read_file(f"{container.directory}/state.json")
+            container._read()
+        except BaseException:
+            container.unlock()
+            raise
+        return container
+
+    def _read(self) -> None:
+        file = f"{self.directory}/state.json"
+        try:
+            text = read_file(file)
         except FileNotFoundError:
-            raise ContainerNotFound(container_id) from None
+            raise ContainerNotFound(self.id) from None
         try:
             state = loads(text.encode("utf-8", "surrogateescape"))
-        except Exception as error:
-            raise Error(
-                f"{container.directory}/state.json is damaged ({error}): delete --force removes it"
-            ) from error
-        if isinstance(state, dict):
-            container.state = state
-        return container
+        except InvalidJSON as error:
+            raise DamagedState(f"{file} is damaged ({error}): delete --force removes it") from error
+        if not isinstance(state, dict):
+            raise DamagedState(f"{file} is damaged (no object): delete --force removes it")
+        self.state = state
 
     def lock(self) -> None:
         """This process alone changes the container until it ends.
