@@ -19,13 +19,8 @@ def test_killed(container: Container, command: str) -> None:
     container.write_config()
     outcomes = set()
     for delay in DELAYS:
-        words = [
-            command,
-            *(["--detach"] if command == "run" else []),
-            "--bundle",
-            container.bundle,
-            container.id,
-        ]
+        flags = ["--detach"] if command == "run" else []
+        words = [command, *flags, "--bundle", str(container.bundle), container.id]
         process, _ = container.stave.begin(*words)
         try:
             process.wait(delay / 1000)
