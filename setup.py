@@ -1,15 +1,23 @@
-"""What setup.cfg cannot say: the C side, and the validator generated from the schemas."""
+"""What setup.cfg cannot say: the source roots, the C side, and the validator generated from the schemas."""
 
 import os
 import sys
 
-from setuptools import setup  # first: it provides distutils
+from setuptools import find_packages, setup  # first: it provides distutils
 from setuptools.command.build_py import build_py
 
 from distutils.command.build_scripts import build_scripts  # isort: skip
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "spec"), os.path.join(HERE, "runtime")]
+# Each source root holds one package, named as it is imported.
+ROOTS = {
+    "ocispec": "spec",
+    "stave": "runtime",
+    "ociimage": "bundles",
+    "cooper": "frontend",
+    "ociconformance": "conformance",
+}
+sys.path[:0] = [os.path.join(HERE, root) for root in ROOTS.values()]
 
 
 class BuildPython(build_py):
@@ -36,6 +44,12 @@ class BuildScripts(build_scripts):
 
 
 setup(
+    package_dir={name: f"{root}/{name}" for name, root in ROOTS.items()},
+    packages=[
+        package
+        for name, root in ROOTS.items()
+        for package in find_packages(root, include=[name, f"{name}.*"])
+    ],
     cffi_modules=[
         "runtime/stave/native/build.py:make_builder",
         "runtime/stave/seccomp/build_libseccomp.py:ffibuilder",

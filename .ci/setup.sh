@@ -42,7 +42,8 @@ install_missing() {
 
 # `.venv` holds the project as it is now, with the extra named by $1 (or none), installed the ordinary way.
 install_project() {
-    sources=$(find pyproject.toml setup.cfg setup.py runtime spec -type f ! -name '*.pyc' ! -path '*.egg-info/*' \
+    sources=$(find pyproject.toml setup.cfg setup.py runtime spec bundles/ociimage frontend conformance -type f \
+        ! -name '*.pyc' ! -path '*.egg-info/*' \
         -exec cksum {} + | LC_ALL=C sort | cksum)
     stamp=.venv/.installed${1:+-$1}
     [ "$(cat "$stamp" 2>/dev/null)" = "$sources" ] && return 0

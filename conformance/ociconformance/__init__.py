@@ -1,0 +1,1 @@
+"""A suite that holds any OCI runtime to the runtime specification, clause by clause."""

@@ -1,0 +1,1 @@
+"""A front-end for people, over the command line of any OCI runtime."""
