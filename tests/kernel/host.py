@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import select
 import signal
@@ -69,9 +70,10 @@ def _children() -> list[int]:
     return [int(word) for word in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
+@functools.cache
 def hierarchies() -> list[Path]:
-    """Where the cgroup hierarchies are mounted."""
-    return [CGROUPS] if V2 else sorted(path for path in CGROUPS.iterdir() if not path.is_symlink())
+    """Where the cgroup hierarchies are mounted: what somebody else mounts meanwhile is not ours."""
+    return [CGROUPS] if V2 else sorted(path for path in CGROUPS.iterdir() if path.is_mount())
 
 
 def cgroups() -> list[str]:
