@@ -8,32 +8,33 @@ from stave.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from stave.cli.parser import Invocation
+    from stave.container.caller import CreateOptions
 
 
 def run(invocation: Invocation) -> int:
     """The container is created; its program waits for `start`."""
     from stave.container.create import create
 
-    create(state_root(invocation), invocation.container_id, **creation(invocation))
+    create(state_root(invocation), invocation.container_id, creation(invocation))
     return 0
 
 
-def creation(invocation: Invocation) -> dict[str, Any]:
+def creation(invocation: Invocation) -> CreateOptions:
     """What `create` and `run` hand on about the container to be."""
+    from stave.container.caller import CreateOptions
+
     if invocation.global_options["systemd-cgroup"]:
         raise Error("--systemd-cgroup is not supported: set the caller's cgroup driver to cgroupfs")
     options = invocation.options
-    return {
-        "bundle": bundle_directory(options["bundle"]),
+    return CreateOptions(
+        bundle_directory(options["bundle"]),
+        Log(invocation).warning,
         # Absolute: hooks run with the bundle as working directory.
-        "pid_file": absolute(options["pid-file"]),
-        "console_socket": absolute(options["console-socket"]),
-        "no_pivot": options["no-pivot"],
-        "no_new_keyring": options["no-new-keyring"],
-        "preserve_fds": options["preserve-fds"],
-        "trace": invocation.global_options["trace"] or None,
-        "log_warning": Log(invocation).warning,
-    }
+        pid_file=absolute(options["pid-file"]),
+        console_socket=absolute(options["console-socket"]),
+        no_pivot=options["no-pivot"],
+        no_new_keyring=options["no-new-keyring"],
+        preserve_fds=options["preserve-fds"],
+        trace=invocation.global_options["trace"] or None,
+    )

@@ -18,8 +18,8 @@ def run(invocation: Invocation) -> int:
     return run_container(
         state_root(invocation),
         invocation.container_id,
+        creation(invocation),
         detach=options["detach"],
         keep=options["keep"],
         no_subreaper=options["no-subreaper"],
-        **creation(invocation),
     )

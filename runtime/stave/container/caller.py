@@ -1,4 +1,4 @@
-"""What the caller hands over and gets back: descriptors, console socket, pid file."""
+"""What the caller says and hands over, and gets back: options, descriptors, console socket, pid file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,56 @@ from stave.errors import Error, KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ocispec.types import Process
+
+
+class CreateOptions:
+    """How a container is to be made, beside what its configuration says.
+
+    Attributes:
+        bundle: absolute path.
+        log_warning: is told what was asked for and cannot be granted.
+        pid_file: gets the decimal pid, nothing else; None for none.
+        console_socket: where a terminal's master goes; None for nowhere.
+        no_pivot: for roots that cannot be pivoted, such as an initramfs.
+        no_new_keyring: leave the session keyring alone.
+        preserve_fds: how many descriptors from 3 on stay open in the user's program.
+        trace: file for a trace of the operations; None for none.
+    """
+
+    __slots__ = (
+        "bundle",
+        "console_socket",
+        "log_warning",
+        "no_new_keyring",
+        "no_pivot",
+        "pid_file",
+        "preserve_fds",
+        "trace",
+    )
+
+    def __init__(
+        self,
+        bundle: str,
+        log_warning: Callable[[str], None],
+        *,
+        pid_file: str | None = None,
+        console_socket: str | None = None,
+        no_pivot: bool = False,
+        no_new_keyring: bool = False,
+        preserve_fds: int = 0,
+        trace: str | None = None,
+    ) -> None:
+        self.bundle = bundle
+        self.log_warning = log_warning
+        self.pid_file = pid_file
+        self.console_socket = console_socket
+        self.no_pivot = no_pivot
+        self.no_new_keyring = no_new_keyring
+        self.preserve_fds = preserve_fds
+        self.trace = trace
 
 
 def write_pid_file(path: str, pid: int) -> None:

@@ -7,7 +7,7 @@ import posix
 from ocispec.config import load_config
 from ocispec.jsontext import dumps
 from stave.cgroups.plan import CgroupPlan, directories, plan_cgroups
-from stave.container.caller import check_console, check_preserved, write_pid_file
+from stave.container.caller import CreateOptions, check_console, check_preserved, write_pid_file
 from stave.container.state import SOCKET, Container, exists, read_process, timestamp
 from stave.container.subjects import subject_of
 from stave.errors import Error, KernelError
@@ -17,81 +17,38 @@ from stave.seccomp.cache import filter_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ocispec.types import Config
     from stave.container.executor import Executor
     from stave.plan.program import Operation
     from stave.plan.result import Plan
 
 
-def create(
-    root: str,
-    container_id: str,
-    bundle: str,
-    *,
-    pid_file: str | None = None,
-    console_socket: str | None = None,
-    no_pivot: bool = False,
-    no_new_keyring: bool = False,
-    preserve_fds: int = 0,
-    trace: str | None = None,
-    log_warning: Callable[[str], None],
-) -> None:
+def create(root: str, container_id: str, options: CreateOptions) -> None:
     """The container is created: its process waits for `start`. After a failure nothing is left of it.
 
     Args:
         root: directory of all containers' state.
-        bundle: absolute path.
-        pid_file: gets the decimal pid, nothing else.
-        console_socket: where a terminal's master goes.
-        preserve_fds: descriptors from 3 on that stay open in the user's program.
 
     Raises:
         InvalidConfig: config.json, with every problem.
         ContainerExists: the id is taken.
         Error: whatever else failed, with the property it came from.
     """
-    config = load_config(bundle)
-    check_console(config.get("process", {}), console_socket, detach=True)  # type: ignore[arg-type]
-    master = create_container(
-        root,
-        container_id,
-        bundle,
-        config,
-        pid_file=pid_file,
-        console_socket=console_socket,
-        no_pivot=no_pivot,
-        no_new_keyring=no_new_keyring,
-        preserve_fds=preserve_fds,
-        trace=trace,
-        log_warning=log_warning,
-    )
+    config = load_config(options.bundle)
+    check_console(config.get("process", {}), options.console_socket, detach=True)  # type: ignore[arg-type]
+    master = create_container(root, container_id, config, options)
     if master >= 0:
         posix.close(master)
 
 
-def create_container(
-    root: str,
-    container_id: str,
-    bundle: str,
-    config: Config,
-    *,
-    pid_file: str | None,
-    console_socket: str | None,
-    no_pivot: bool,
-    no_new_keyring: bool,
-    preserve_fds: int,
-    trace: str | None,
-    log_warning: Callable[[str], None],
-) -> int:
+def create_container(root: str, container_id: str, config: Config, options: CreateOptions) -> int:
     """As `create`; returns the terminal's master (owned by the caller) if there is one and it was not sent, else -1."""
-    check_preserved(preserve_fds)
+    check_preserved(options.preserve_fds)
     container = Container.make(root, container_id, {"id": container_id})
-    creation = _Creation(container, config, bundle, log_warning)
+    creation = _Creation(container, config, options)
     try:
-        creation.prepare(no_pivot, no_new_keyring, preserve_fds)
-        return creation.carry_out(pid_file, console_socket, preserve_fds, trace)
+        creation.prepare()
+        return creation.carry_out()
     except BaseException:
         creation.undo()
         raise
@@ -99,58 +56,42 @@ def create_container(
         container.unlock()
 
 
-def plan_bundle(
-    bundle: str, container_id: str = "CONTAINER", *, no_pivot: bool = False, facts: Facts | None = None
-) -> Plan:
+def plan_bundle(bundle: str, container_id: str = "CONTAINER", *, facts: Facts | None = None) -> Plan:
     """What `create` and `start` would do for a bundle, for `stave explain`; nothing is done."""
     config = load_config(bundle)
     facts = facts or read_facts()
     cgroups = plan_cgroups(config, container_id, facts.cgroups, rootless=facts.rootless)
     container = Container("/run/stave", container_id, _state(container_id, config, bundle, cgroups))
-    return _plan(container, config, bundle, facts, cgroups, no_pivot=no_pivot)
+    return _plan(container, config, CreateOptions(bundle, lambda _: None), facts, cgroups)
 
 
 class _Creation:
     """One `create` under way, and what has to be undone if it fails."""
 
-    def __init__(
-        self, container: Container, config: Config, bundle: str, log_warning: Callable[[str], None]
-    ) -> None:
+    def __init__(self, container: Container, config: Config, options: CreateOptions) -> None:
         self.container = container
         self.config = config
-        self.bundle = bundle
-        self.log_warning = log_warning
+        self.options = options
         self.executor: Executor | None = None
         self.hooks_ran = False
 
-    def prepare(self, no_pivot: bool, no_new_keyring: bool, preserve_fds: int) -> None:
-        config, container = self.config, self.container
-        config.get("root", {})["path"] = _real_path(config, self.bundle)
+    def prepare(self) -> None:
+        config, container, bundle = self.config, self.container, self.options.bundle
+        config.get("root", {})["path"] = _real_path(config, bundle)
         facts = read_facts()
         cgroups = plan_cgroups(config, container.id, facts.cgroups, rootless=facts.rootless)
-        container.state = _state(container.id, config, self.bundle, cgroups)
-        self.plan = _plan(
-            container,
-            config,
-            self.bundle,
-            facts,
-            cgroups,
-            no_pivot=no_pivot,
-            no_new_keyring=no_new_keyring,
-            preserve_fds=preserve_fds,
-        )
+        container.state = _state(container.id, config, bundle, cgroups)
+        self.plan = _plan(container, config, self.options, facts, cgroups)
         container.state["namespaces"] = self.plan.namespaces
         container.state["startOperations"] = _after_start(self.plan)
         for warning in self.plan.warnings:
-            self.log_warning(warning)
+            self.options.log_warning(warning)
 
-    def carry_out(
-        self, pid_file: str | None, console_socket: str | None, preserve_fds: int, trace: str | None
-    ) -> int:
+    def carry_out(self) -> int:
         from stave.container.executor import Executor
         from stave.native import module as native
 
-        container = self.container
+        container, options = self.container, self.options
         container.write("config.json", dumps(self.config).encode())
         container.save()
         listener = native.listen(container.descriptor, SOCKET)
@@ -160,24 +101,24 @@ class _Creation:
             descriptors={"listener": listener},
             on_pid=self._save_pid,
             run_hook=self._run_hook,
-            preserve_fds=preserve_fds,
-            traced=trace is not None,
+            preserve_fds=options.preserve_fds,
+            traced=options.trace is not None,
         )
         executor.run()
         master = executor.master
-        if master >= 0 and console_socket:
-            native.send_descriptor(console_socket, master, "/dev/ptmx")
+        if master >= 0 and options.console_socket:
+            native.send_descriptor(options.console_socket, master, "/dev/ptmx")
             posix.close(master)
             master = -1
         container.state["cgroupsMade"] = executor.cgroups_made
         container.state["ready"] = True
-        if pid_file:
-            write_pid_file(pid_file, executor.pid)
+        if options.pid_file:
+            write_pid_file(options.pid_file, executor.pid)
         container.save()
-        if trace is not None:
+        if options.trace is not None:
             from stave.container.trace import write_trace
 
-            write_trace(trace, executor.times)
+            write_trace(options.trace, executor.times)
         return master
 
     def undo(self) -> None:
@@ -188,14 +129,14 @@ class _Creation:
             from stave.container.hooks import run_poststop
 
             state = dumps(self.container.describe("stopped")).encode()
-            run_poststop(hooks, state, self.bundle, self.log_warning)
+            run_poststop(hooks, state, self.options.bundle, self.options.log_warning)
         if self.executor is not None and self.executor.cgroups_made:
             from stave.cgroups.manage import remove_created
 
             try:
                 remove_created(self.container.state["cgroups"], self.executor.cgroups_made)
             except Error as error:
-                self.log_warning(str(error))
+                self.options.log_warning(str(error))
         self.container.remove()
 
     def _save_pid(self, pid: int) -> None:
@@ -214,7 +155,7 @@ class _Creation:
         before, after = self.container.hook_state("created")
         hook = {"path": path, "args": arguments, "env": environment, "timeout": timeout}
         state = before + str(self.container.pid).encode() + after
-        run_hook(operation.pointer, hook, state, self.bundle)  # type: ignore[arg-type]
+        run_hook(operation.pointer, hook, state, self.options.bundle)  # type: ignore[arg-type]
 
 
 def _state(container_id: str, config: Config, bundle: str, cgroups: CgroupPlan) -> dict[str, object]:
@@ -254,27 +195,23 @@ def _missing(paths: list[str]) -> list[str]:
 def _plan(
     container: Container,
     config: Config,
-    bundle: str,
+    options: CreateOptions,
     facts: Facts,
     cgroups: CgroupPlan,
-    *,
-    no_pivot: bool = False,
-    no_new_keyring: bool = False,
-    preserve_fds: int = 0,
 ) -> Plan:
     return plan_create(
         config,
         container_id=container.id,
-        bundle=bundle,
+        bundle=options.bundle,
         facts=facts,
         cgroup_setup=cgroups.setup,
         cgroup_join=cgroups.join,
         cgroup_paths=cgroups.paths,
         hook_state=container.hook_state,
         seccomp=filter_of(config, container.root),
-        no_pivot=no_pivot,
-        no_new_keyring=no_new_keyring,
-        preserve_fds=preserve_fds,
+        no_pivot=options.no_pivot,
+        no_new_keyring=options.no_new_keyring,
+        preserve_fds=options.preserve_fds,
     )
 
 

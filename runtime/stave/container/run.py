@@ -12,24 +12,17 @@ from stave.native import module as native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from stave.container.caller import CreateOptions
 
 
 def run(
     root: str,
     container_id: str,
-    bundle: str,
+    options: CreateOptions,
     *,
     detach: bool,
     keep: bool,
     no_subreaper: bool,
-    pid_file: str | None = None,
-    console_socket: str | None = None,
-    no_pivot: bool = False,
-    no_new_keyring: bool = False,
-    preserve_fds: int = 0,
-    trace: str | None = None,
-    log_warning: Callable[[str], None],
 ) -> int:
     """The container's program is running (detach), or has run and the container is gone again (unless `keep`).
 
@@ -43,42 +36,19 @@ def run(
     """
     master = -1
     if detach:
-        create(
-            root,
-            container_id,
-            bundle,
-            pid_file=pid_file,
-            console_socket=console_socket,
-            no_pivot=no_pivot,
-            no_new_keyring=no_new_keyring,
-            preserve_fds=preserve_fds,
-            trace=trace,
-            log_warning=log_warning,
-        )
+        create(root, container_id, options)
     else:
         if not no_subreaper:
             native.set_subreaper(True)
-        master = create_container(
-            root,
-            container_id,
-            bundle,
-            load_config(bundle),
-            pid_file=pid_file,
-            console_socket=console_socket,
-            no_pivot=no_pivot,
-            no_new_keyring=no_new_keyring,
-            preserve_fds=preserve_fds,
-            trace=trace,
-            log_warning=log_warning,
-        )
+        master = create_container(root, container_id, load_config(options.bundle), options)
     try:
         start(root, container_id)
         if detach:
             return 0
         status = wait_in_foreground(Container.load(root, container_id).pid, master)
     except BaseException:
-        destroy(Container.load(root, container_id), log_warning)
+        destroy(Container.load(root, container_id), options.log_warning)
         raise
     if not keep:
-        destroy(Container.load(root, container_id), log_warning)
+        destroy(Container.load(root, container_id), options.log_warning)
     return status

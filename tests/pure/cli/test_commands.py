@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from stave.cli.main import execute
+from stave.container.caller import CreateOptions
 
 from .conftest import Lifecycle
 
@@ -35,9 +35,10 @@ def test_create_and_run(lifecycle: Lifecycle, tmp_path: Path, command: str) -> N
     words = ["--bundle", f"{tmp_path}/link/../link", "--no-pivot", "--preserve-fds", "3", "--pid-file", "pid"]
     assert execute(["--root", "/r", command, *words, "web"]) == 0
     ((arguments, named),) = calls
-    assert arguments == ("/r", "web")
-    assert callable(named.pop("log_warning"))
-    expected: dict[str, Any] = {
+    assert arguments[:2] == ("/r", "web")
+    handed = {name: getattr(arguments[2], name) for name in CreateOptions.__slots__}
+    assert callable(handed.pop("log_warning"))
+    assert handed == {
         "bundle": str(bundle.resolve()),
         "pid_file": f"{Path.cwd()}/pid",
         "console_socket": None,
@@ -46,9 +47,8 @@ def test_create_and_run(lifecycle: Lifecycle, tmp_path: Path, command: str) -> N
         "preserve_fds": 3,
         "trace": None,
     }
-    if command == "run":
-        expected |= {"detach": False, "keep": False, "no_subreaper": False}
-    assert named == expected
+    own = {"detach": False, "keep": False, "no_subreaper": False}
+    assert named == (own if command == "run" else {})
 
 
 def test_run_flags(lifecycle: Lifecycle, tmp_path: Path) -> None:
