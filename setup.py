@@ -53,6 +53,7 @@ setup(
     cffi_modules=[
         "runtime/stave/native/build.py:make_builder",
         "runtime/stave/seccomp/build_libseccomp.py:ffibuilder",
+        "runtime/stave/doctor/build_probe.py:ffibuilder",
     ],
     cmdclass={"build_py": BuildPython, "build_scripts": BuildScripts},
     # Present so that setuptools plans the step; what is installed is the compiled launcher.

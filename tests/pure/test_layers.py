@@ -1,6 +1,6 @@
 """Imports point down only.
 
-In stave: cli, container, then plan, cgroups, seccomp and host, then native. `cooper` rests on `ociimage`, and with
+In stave: cli, doctor, container, then plan, cgroups, seccomp and host, then native. `cooper` rests on `ociimage`, and with
 `ociconformance` runs any runtime's executable, so neither imports stave; `ocispec` is below all.
 """
 
@@ -23,7 +23,8 @@ SOURCES = {
 
 # What each package may import of the others. `errors` and the package itself are for all.
 ALLOWED = {
-    "stave.cli": {"container", "plan", "seccomp", "cgroups", "host", "ocispec"},
+    "stave.cli": {"doctor", "container", "plan", "seccomp", "cgroups", "host", "ocispec"},
+    "stave.doctor": {"container", "plan", "seccomp", "cgroups", "host", "native", "ocispec"},
     "stave.container": {"plan", "seccomp", "cgroups", "host", "native", "ocispec"},
     "stave.cgroups": {"plan", "host", "native", "ocispec"},
     "stave.seccomp": {"plan", "ocispec"},

@@ -112,7 +112,7 @@ def attach_device_filter(path: str, program: bytes, bpf: Bpf) -> None:
         step = "list the device filters of"
         old = _attached(group, bpf)
         step = "load a device filter for"
-        loaded = _load(program, bpf)
+        loaded = load_filter(program, bpf)
         step = "attach a device filter to"
         if len(old) == 1:
             flags, replaced = _ALLOW_MULTI | _REPLACE, old[0]
@@ -151,7 +151,8 @@ def _attached(group: int, bpf: Bpf) -> list[int]:
     return found
 
 
-def _load(program: bytes, bpf: Bpf) -> int:
+def load_filter(program: bytes, bpf: Bpf) -> int:
+    """A descriptor of the program, which the kernel has checked. Raises OSError."""
     # type, number of instructions; addresses of the instructions and of the licence; no log
     attributes = _words(_CGROUP_DEVICE_PROGRAM, len(program) // 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     return bpf(_PROG_LOAD, attributes, ((8, program), (16, b"Apache-2.0\0")))

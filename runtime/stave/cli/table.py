@@ -122,6 +122,11 @@ COMMANDS: dict[str, Command] = {
         ((("json",), BOOL, False, (), "", "print it in JSON"), _HELP),
         1, 1, False, "BUNDLE", "print what creating the bundle's container would do",
     ),
+    "doctor": (
+        "doctor",
+        ((("json",), BOOL, False, (), "", "print it in JSON"), _HELP),
+        0, 0, False, "", "print what this machine supports, and limits that have changed",
+    ),
     "help": ("help", (_HELP,), 0, 1, False, "[COMMAND]", "show the help of a command"),
     "version": ("version", (_HELP,), 0, 0, False, "", "show the version"),
 }  # fmt: skip
