@@ -21,7 +21,7 @@ sys.path[:0] = [os.path.join(HERE, root) for root in ROOTS.values()]
 
 
 class BuildPython(build_py):
-    """Adds the generated validator and the bundle of hot modules to the built package."""
+    """Adds the generated validator and the bundles of hot modules to the built packages."""
 
     def run(self):
         super().run()
@@ -31,16 +31,20 @@ class BuildPython(build_py):
         from stave.native.bundle import write_bundle
 
         write_bundle(self.build_lib)
+        from cooper.hot import MODULES
+
+        write_bundle(self.build_lib, "cooper", MODULES)
 
 
 class BuildScripts(build_scripts):
-    """Puts the compiled launcher where a script would be: installers copy it as it is."""
+    """Puts compiled programs where scripts would be: installers copy them as they are."""
 
     def run(self):
         from stave.native.build import build_launcher
 
         self.mkpath(self.build_dir)
-        build_launcher(os.path.join(self.build_dir, "stave"))
+        for program in ("stave", "cooper"):
+            build_launcher(os.path.join(self.build_dir, program), program)
 
 
 setup(
@@ -56,6 +60,6 @@ setup(
         "runtime/stave/doctor/build_probe.py:ffibuilder",
     ],
     cmdclass={"build_py": BuildPython, "build_scripts": BuildScripts},
-    # Present so that setuptools plans the step; what is installed is the compiled launcher.
-    scripts=["stave"],
+    # Present so that setuptools plans the step; what is installed is compiled.
+    scripts=["stave", "cooper"],
 )

@@ -79,12 +79,13 @@ def build_init(directory: str) -> None:
     write_if_changed(os.path.join(directory, "init_image.gen.h"), text)
 
 
-def build_launcher(path: str) -> None:
-    """The `stave` program, for the Python that runs this."""
+def build_launcher(path: str, program: str) -> None:
+    """The program `stave` or `cooper`, for the Python that runs this."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     python = os.path.join(sys.base_prefix, "bin", f"python{version}")
     names = {"VERSION": version, "EXECUTABLE": python, "TAG": sys.implementation.cache_tag}
-    flags = [f'-DPYTHON_{name}="{value}"' for name, value in names.items()] + ["-static", "-s"]
+    flags = [f'-DPYTHON_{name}="{value}"' for name, value in names.items()]
+    flags += [f'-DPROGRAM="{program}"', "-static", "-s"]
     source = os.path.join(HERE, "launcher.c")
     subprocess.run([*compiler(), *WARNINGS, *flags, "-o", path, source], check=True)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import marshal
 import os
 import sys
+from collections.abc import Sequence
 from types import CodeType
 
 # What create, start, state, kill, delete, run and exec import; a test holds them to it.
@@ -35,8 +36,8 @@ HOT = (
 ).split()
 
 
-def write_bundle(site: str) -> str:
-    """``stave/hot.<tag>.bundle`` below `site`, made of the sources there; returns its path.
+def write_bundle(site: str, program: str = "stave", hot: Sequence[str] = HOT) -> str:
+    """``PROGRAM/hot.<tag>.bundle`` below `site`, made of the sources there; returns its path.
 
     Its form: the length of the head (4 bytes, little-endian); the head, marshalled: the code of ``boot.py`` and
     an index name -> (is a package, start, end); then the modules' marshalled code, where the index says.
@@ -45,7 +46,7 @@ def write_bundle(site: str) -> str:
     """
     index: dict[str, tuple[bool, int, int]] = {}
     blob = b""
-    for name in HOT:
+    for name in hot:
         path = os.path.join(site, *name.split("."))
         package = os.path.isdir(path)
         file = os.path.join(path, "__init__.py") if package else f"{path}.py"
@@ -53,7 +54,7 @@ def write_bundle(site: str) -> str:
         index[name] = (package, len(blob), len(blob) + len(code))
         blob += code
     boot = _compile(os.path.join(site, "stave", "native", "boot.py"), site)
-    path = os.path.join(site, "stave", f"hot.{sys.implementation.cache_tag}.bundle")
+    path = os.path.join(site, program, f"hot.{sys.implementation.cache_tag}.bundle")
     with open(path, "wb") as bundle:
         head = marshal.dumps((boot, index))
         bundle.write(len(head).to_bytes(4, "little") + head + blob)

@@ -1,4 +1,4 @@
-/* The installed `stave`: starts the interpreter that it was built for, isolated.
+/* The installed `stave` and `cooper` (PROGRAM): starts the interpreter that it was built for, isolated.
  *
  * No site module, no environment variables, no user packages: right for a program that root runs, and the
  * quickest start there is. A `#!` line could not do it: installers rewrite it and drop its options.
@@ -17,7 +17,7 @@
 	"place=sys.argv.pop(1)\n"                                          \
 	"sys.path.insert(0,place)\n"                                       \
 	"try:\n"                                                           \
-	" file=posix.open(place+'/stave/hot." PYTHON_TAG ".bundle',"       \
+	" file=posix.open(place+'/" PROGRAM "/hot." PYTHON_TAG ".bundle',"       \
 	"posix.O_RDONLY|posix.O_CLOEXEC)\n"                                \
 	" data=memoryview(posix.read(file,1<<20))\n"                       \
 	" posix.close(file)\n"                                             \
@@ -26,7 +26,7 @@
 	" exec(code,{'__name__':'stave.native.boot','index':index,'blob':data[end:],'place':place})\n" \
 	"except FileNotFoundError:\n"                                      \
 	" pass\n"                                                          \
-	"from stave.cli.main import main\n"                                \
+	"from " PROGRAM ".cli.main import main\n"                                \
 	"main()"
 
 static const char *const package_places[] = {
@@ -61,7 +61,7 @@ static int find_packages(const char *prefix, char *place, size_t size)
 
 	for (size_t i = 0; i < sizeof package_places / sizeof package_places[0]; i++) {
 		if (snprintf(place, size, "%s/%s", prefix, package_places[i]) >= (int)size ||
-		    snprintf(module, sizeof module, "%s/stave/cli/main.py", place) >= (int)sizeof module)
+		    snprintf(module, sizeof module, "%s/" PROGRAM "/cli/main.py", place) >= (int)sizeof module)
 			return -1;
 		if (access(module, F_OK) == 0)
 			return 0;
@@ -80,11 +80,11 @@ int main(int count, char **arguments)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_WRONLY : O_RDONLY) != fd)
 			return 1;
 	if (count > MAX_ARGUMENTS) {
-		fputs("stave: too many arguments\n", stderr);
+		fputs(PROGRAM ": too many arguments\n", stderr);
 		return 1;
 	}
 	if (find_prefix(prefix, sizeof prefix) || find_packages(prefix, packages, sizeof packages)) {
-		fprintf(stderr, "stave: the package is not installed below %s\n", prefix);
+		fprintf(stderr, PROGRAM ": the package is not installed below %s\n", prefix);
 		return 1;
 	}
 	for (int i = 1; i < count; i++)
@@ -94,6 +94,6 @@ int main(int count, char **arguments)
 	execv(python, command);
 	strcpy(python, PYTHON_EXECUTABLE);
 	execv(python, command);
-	perror("stave: " PYTHON_EXECUTABLE);
+	perror(PROGRAM ": " PYTHON_EXECUTABLE);
 	return 1;
 }

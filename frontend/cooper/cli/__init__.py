@@ -1,0 +1,1 @@
+"""The command line: one table of commands, one short module for each, imported only when it is chosen."""

@@ -1,0 +1,1 @@
+"""What cooper decides, without root."""
