@@ -8,6 +8,7 @@ import functools
 import os
 import select
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,6 +127,16 @@ def private_mounts() -> Iterator[None]:
         _check(_LIBC.setns(before, _CLONE_NEWNS))
         os.close(before)
         os.chdir(directory)
+
+
+@contextlib.contextmanager
+def mounted(directory: Path, *words: str | Path) -> Iterator[Path]:
+    """Something is mounted on the directory: the words are for mount(8)."""
+    subprocess.run(["mount", *words, directory], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "--recursive", directory], check=True)
 
 
 @contextlib.contextmanager

@@ -153,6 +153,21 @@ class Executor:
             posix.close(descriptor)
         self.on_pid(self.pid)
 
+    def _open_source(self, operation: Operation) -> None:
+        source, target, recursive = operation.arguments
+        namespace = posix.open(f"/proc/{self.pid}/ns/mnt", posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            tree = native.open_tree(namespace, source, recursive)
+        except OSError as error:
+            what = f"bind: open source {source}"
+            raise KernelError(what, error.errno or 0, operation.pointer, target) from error
+        finally:
+            posix.close(namespace)
+        try:
+            native.send_source(self._control, tree)
+        finally:
+            posix.close(tree)
+
     def _write_id_map(self, operation: Operation) -> None:
         file, text = operation.arguments
         _write(f"/proc/{self.pid}/{file}", text)

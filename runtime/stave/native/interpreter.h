@@ -28,6 +28,9 @@ struct interpreter {
 	int empty_mount; /* the read-only tmpfs that hides directories, once attached */
 	int has_console; /* stdin is the slave of a terminal to be made the controlling one */
 
+	int *sources; /* sent by the runtime, in the order of the binds that take them */
+	uint32_t sources_count, sources_taken;
+
 	int32_t host_pid;
 	int preserve; /* how many descriptors from 3 on belong to the program */
 	uint64_t *times;

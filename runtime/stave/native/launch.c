@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -150,6 +151,12 @@ static int run_child(void *data)
 	_exit(127);
 }
 
+static void wait_for(int pid)
+{
+	while (syscall(SYS_wait4, pid, NULL, 0, NULL) < 0 && errno == EINTR)
+		;
+}
+
 /* Runs `function` in a process that shares this one's memory until it executes something, and returns
  * its pid, or the error that the function left in *child_error. */
 static int clone_until_exec(int (*function)(void *), void *data, int *child_error, uint64_t flags)
@@ -169,8 +176,7 @@ static int clone_until_exec(int (*function)(void *), void *data, int *child_erro
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	munmap(stack, CHILD_STACK);
 	if (error && pid > 0)
-		while (syscall(SYS_wait4, pid, NULL, 0, NULL) < 0 && errno == EINTR)
-			;
+		wait_for(pid);
 	return error ? error : pid;
 }
 
@@ -187,6 +193,66 @@ int stave_send_go(int socket, int pid)
 	struct message message = {.type = MESSAGE_GO, .value = pid};
 
 	return send(socket, &message, MESSAGE_HEAD, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int send_with_descriptor(int socket, const void *data, size_t length, int descriptor)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {(void *)(uintptr_t)data, length};
+	struct msghdr header = {.msg_iov = &part,
+				.msg_iovlen = 1,
+				.msg_control = control.space,
+				.msg_controllen = sizeof control.space};
+	struct cmsghdr *attached = CMSG_FIRSTHDR(&header);
+
+	attached->cmsg_level = SOL_SOCKET;
+	attached->cmsg_type = SCM_RIGHTS;
+	attached->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(attached), &descriptor, sizeof descriptor);
+	return sendmsg(socket, &header, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int stave_send_source(int socket, int mount)
+{
+	struct message message = {.type = MESSAGE_SOURCE};
+
+	return send_with_descriptor(socket, &message, MESSAGE_HEAD, mount);
+}
+
+struct opened {
+	int namespace;
+	const char *path;
+	unsigned flags;
+	int result;
+};
+
+/* Shares the runtime's memory and descriptors, but not what it takes for its root. */
+static int open_in_namespace(void *data)
+{
+	struct opened *child = data;
+
+	child->result = setns(child->namespace, CLONE_NEWNS);
+	if (!child->result)
+		child->result = (int)syscall(SYS_open_tree, AT_FDCWD, child->path, child->flags);
+	if (child->result < 0)
+		child->result = -errno;
+	_exit(0);
+}
+
+int stave_open_tree(int mount_namespace, const char *path, int recursive)
+{
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+	struct opened child = {mount_namespace, path, flags, 0};
+	int none = 0;
+	int pid = clone_until_exec(open_in_namespace, &child, &none, CLONE_FILES);
+
+	if (pid < 0)
+		return pid;
+	wait_for(pid);
+	return child.result;
 }
 
 int stave_receive(int socket, struct message *message, int *descriptor)
@@ -244,26 +310,11 @@ static int connect_to(const char *path)
 
 int stave_send_descriptor(const char *path, int descriptor, const char *name)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec part = {(void *)(uintptr_t)name, strlen(name)};
-	struct msghdr header = {.msg_iov = &part,
-				.msg_iovlen = 1,
-				.msg_control = control.space,
-				.msg_controllen = sizeof control.space};
-	struct cmsghdr *attached = CMSG_FIRSTHDR(&header);
-	int fd = connect_to(path), error = 0;
+	int fd = connect_to(path), error;
 
 	if (fd < 0)
 		return fd;
-	attached->cmsg_level = SOL_SOCKET;
-	attached->cmsg_type = SCM_RIGHTS;
-	attached->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(attached), &descriptor, sizeof descriptor);
-	if (sendmsg(fd, &header, MSG_NOSIGNAL) < 0)
-		error = -errno;
+	error = send_with_descriptor(fd, name, strlen(name), descriptor);
 	close(fd);
 	return error;
 }

@@ -28,6 +28,9 @@ int stave_launch(int image, char *const *arguments, uint64_t flags, int preserve
 		 int kept_count);
 
 int stave_send_go(int socket, int pid);
+int stave_send_source(int socket, int mount);
+/* open_tree(2) with OPEN_TREE_CLONE of `path` in another mount namespace. */
+int stave_open_tree(int mount_namespace, const char *path, int recursive);
 /* The length of the message, 0 at the end. *descriptor is -1 or one that came along. */
 int stave_receive(int socket, struct message *message, int *descriptor);
 

@@ -7,6 +7,7 @@
  *      | GO(host pid) ------------------> | operations ...
  *      | <------------- FORKED(pid)       |   (`fork`; the new process goes on with the next GO)
  *      | writes id maps                   |
+ *      | SOURCE(mount) ... -------------> |   (sources of binds, where a user namespace hides them)
  *      | GO ----------------------------> | mounts ...
  *      | <------------- CONSOLE(master)   |   (with a terminal)
  *      | <------------- WAITING           |   (`wait_for_runtime`: hooks)
@@ -34,6 +35,7 @@ enum message_type {
 	MESSAGE_FAILED = 5,  /* operation, error (errno, or 0 and value: a hook's wait status), detail;
 			      * with a descriptor where `execute` failed: the program, for a diagnosis */
 	MESSAGE_TRACE = 6,   /* operation: first one, value: how many; detail: CLOCK_MONOTONIC ns of their ends */
+	MESSAGE_SOURCE = 7,  /* a descriptor: a detached mount for the next `bind` that takes one; before a GO */
 };
 
 struct message {

@@ -86,6 +86,16 @@ def send_go(socket: int, pid: int) -> None:
     check(lib.stave_send_go(socket, pid), "stave-init")
 
 
+def send_source(socket: int, mount: int) -> None:
+    """Hands stave-init a detached mount for the next `bind` that takes one; raises BrokenPipeError if it is gone."""
+    check(lib.stave_send_source(socket, mount), "stave-init")
+
+
+def open_tree(namespace: int, path: str, recursive: bool) -> int:
+    """A detached clone of the mount at `path` as the open mount namespace has it, looked up with our own rights."""
+    return check(lib.stave_open_tree(namespace, _path(path), recursive), path)
+
+
 def receive(socket: int) -> Message:
     """The next message; blocks."""
     message = ffi.new("struct message *")

@@ -7,6 +7,7 @@
 #define MOUNT_ON_PROC 4
 #define MOUNT_COPY_UP 8
 #define MOUNT_KEEP_MODE 16
+#define MOUNT_OPENED 32
 
 #define OPTION_TEXT 4096
 
@@ -169,6 +170,13 @@ static int kind_of_target(int source)
 	return S_TYPE(status.stx_mode) == S_DIRECTORY ? PATH_CREATE_DIRECTORY : PATH_CREATE_FILE;
 }
 
+static int take_source(struct interpreter *interpreter)
+{
+	if (interpreter->sources_taken == interpreter->sources_count)
+		return -EBADF;
+	return interpreter->sources[interpreter->sources_taken++];
+}
+
 int op_bind(struct interpreter *interpreter)
 {
 	const char *source = text(interpreter, 0), *path = text(interpreter, 1);
@@ -178,7 +186,10 @@ int op_bind(struct interpreter *interpreter)
 	int kind;
 
 	STEP(interpreter, "open source", source);
-	mount = clone_tree(AT_FDCWD, source, options & MOUNT_RECURSIVE);
+	if (options & MOUNT_OPENED)
+		mount = take_source(interpreter);
+	else
+		mount = clone_tree(AT_FDCWD, source, options & MOUNT_RECURSIVE);
 	CHECK(mount);
 	kind = kind_of_target(mount);
 	CHECK(kind);

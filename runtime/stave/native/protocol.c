@@ -26,6 +26,7 @@ struct descriptor_control {
 #define SOL_SOCKET_ 1
 #define SCM_RIGHTS_ 1
 #define MSG_NOSIGNAL_ 0x4000
+#define MSG_CMSG_CLOEXEC_ 0x40000000
 /* CMSG_LEN(sizeof(int)) */
 #define CONTROL_LENGTH (offsetof(struct descriptor_control, padding))
 
@@ -56,20 +57,61 @@ int send_message(struct interpreter *interpreter, uint32_t type, int error, int 
 			 MESSAGE_HEAD + text_length(message.detail) + 1, descriptor);
 }
 
+/* A negative *descriptor: none came along. */
+static long receive(int socket, struct message *message, int *descriptor)
+{
+	struct iovec part = {message, sizeof *message};
+	struct descriptor_control control = {.length = 0};
+	struct kernel_msghdr header = {
+	    .parts = &part, .parts_count = 1, .control = &control, .control_length = sizeof control};
+	long length = RETRY(SYS3(__NR_recvmsg, socket, &header, MSG_CMSG_CLOEXEC_));
+
+	*descriptor = -1;
+	if (length >= 0 && header.control_length >= CONTROL_LENGTH && control.level == SOL_SOCKET_ &&
+	    control.type == SCM_RIGHTS_)
+		*descriptor = control.descriptor;
+	return length;
+}
+
+static int keep_source(struct interpreter *interpreter, int descriptor)
+{
+	/* No operation takes more than one. */
+	uint32_t limit = interpreter->program.count;
+
+	if (descriptor < 0)
+		return -EMFILE; /* the kernel drops what it has no number for */
+	if (!interpreter->sources)
+		interpreter->sources = memory_map(limit * sizeof *interpreter->sources);
+	if (!interpreter->sources || interpreter->sources_count == limit) {
+		close_descriptor(descriptor);
+		return interpreter->sources ? -EPROTO : -ENOMEM;
+	}
+	interpreter->sources[interpreter->sources_count++] = descriptor;
+	return 0;
+}
+
 /* End of file means that the runtime is gone: so is the reason to live. */
 int wait_for_go(struct interpreter *interpreter)
 {
-	struct message message;
-	long length = RETRY(SYS3(__NR_read, interpreter->control, &message, sizeof message));
+	for (;;) {
+		struct message message;
+		int descriptor;
+		long length = receive(interpreter->control, &message, &descriptor);
 
-	STEP(interpreter, "wait for the runtime", NULL);
-	if (length < 0)
-		return (int)length;
-	if (length < (long)MESSAGE_HEAD || message.type != MESSAGE_GO)
-		return -EPROTO;
-	if (message.value)
-		interpreter->host_pid = message.value;
-	return 0;
+		STEP(interpreter, "wait for the runtime", NULL);
+		if (length < 0)
+			return (int)length;
+		if (length >= (long)MESSAGE_HEAD && message.type == MESSAGE_SOURCE) {
+			CHECK(keep_source(interpreter, descriptor));
+			continue;
+		}
+		close_descriptor(descriptor);
+		if (length < (long)MESSAGE_HEAD || message.type != MESSAGE_GO)
+			return -EPROTO;
+		if (message.value)
+			interpreter->host_pid = message.value;
+		return 0;
+	}
 }
 
 /* detail: the step, the path or value it was tried on, and a note, each ended by a newline. */

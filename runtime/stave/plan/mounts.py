@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from stave.errors import ConfigError
 from stave.plan.cgroup_mounts import CgroupMounts
-from stave.plan.constants import CLONE_NEWNET, CLONE_NEWUSER, MOUNT_ATTR_RDONLY
+from stave.plan.constants import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, MOUNT_ATTR_RDONLY
 from stave.plan.mount_options import parse_options
 from stave.plan.operations import (
     MOUNT_COPY_UP,
     MOUNT_KEEP_MODE,
     MOUNT_ON_PROC,
+    MOUNT_OPENED,
     MOUNT_REAL_TARGET,
     MOUNT_RECURSIVE,
 )
@@ -69,6 +70,10 @@ def add_mounts(
     cgroups = CgroupMounts(program, namespaces, facts, cgroup_paths)
     # sysfs can only be mounted by the owner of the network namespace whose devices it shows.
     sysfs_refused = bool(namespaces.new & CLONE_NEWUSER) and not namespaces.new & CLONE_NEWNET
+    # Root of a user namespace may not read what root may: a source in another user's private directory.
+    opened = bool(namespaces.own & CLONE_NEWUSER and namespaces.own & CLONE_NEWNS) and not facts.rootless
+    start = len(program.operations)
+    sources: list[Operation] = []
     read_only: list[Operation] = []
     for index, entry in enumerate(config.get("mounts", ())):
         pointer = f"/mounts/{index}"
@@ -80,7 +85,10 @@ def add_mounts(
         if options.remount:
             _add_remount(program, pointer, target, options)
         elif options.bind or kind == "bind":
-            _add_bind(program, pointer, entry, bundle, target, options)
+            source = _bind_source(pointer, entry, bundle)
+            _add_bind(program, pointer, source, target, options, MOUNT_OPENED if opened else 0)
+            if opened:
+                sources.append(Operation("open_source", pointer, (source, target, int(options.recursive))))
         elif kind == "cgroup":
             cgroups.add(pointer, target, options)
         elif kind == "sysfs" and sysfs_refused:
@@ -91,6 +99,8 @@ def add_mounts(
                 options.set &= ~MOUNT_ATTR_RDONLY
                 options.recursive_set &= ~MOUNT_ATTR_RDONLY
             _add_mount(program, pointer, entry, target, options)
+    if sources:
+        program.operations[start:start] = [Operation("wait_for_runtime", "/mounts", ()), *sources]
     return read_only
 
 
@@ -123,20 +133,18 @@ def _add_mount(program: Program, pointer: str, entry: Mount, target: str, option
     )
 
 
-def _add_bind(
-    program: Program,
-    pointer: str,
-    entry: Mount,
-    bundle: str,
-    target: str,
-    options: MountOptions,
-) -> None:
+def _bind_source(pointer: str, entry: Mount, bundle: str) -> str:
     source = entry.get("source")
     if not source:
         raise ConfigError(f"{pointer}/source", "missing: a bind mount needs one")
-    source = from_bundle(bundle, source)
+    return from_bundle(bundle, source)
+
+
+def _add_bind(
+    program: Program, pointer: str, source: str, target: str, options: MountOptions, flags: int
+) -> None:
     # The host's own procfs may take the place of the container's: that is sharing the pid namespace.
-    flags = _place(pointer, target, hides_proc=clean(source) != "/proc")
+    flags |= _place(pointer, target, hides_proc=clean(source) != "/proc")
     if options.recursive:
         flags |= MOUNT_RECURSIVE
     program.add(

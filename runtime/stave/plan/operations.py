@@ -40,7 +40,8 @@ CONTAINER: dict[str, tuple[str, str]] = {
     # attributes: MOUNT_ATTR_* bits; propagation: MS_* bits, with MS_REC for all below too, or 0;
     # options: MOUNT_* bits below.
     "mount": ("type source target attributes propagation parameters options", "tttiili"),
-    # A clone of `source` (in the caller's file system) on a target in root. The four sets are MOUNT_ATTR_* bits
+    # A clone of `source` (in the caller's file system; with MOUNT_OPENED the next one that the runtime has sent)
+    # on a target in root. The four sets are MOUNT_ATTR_* bits
     # to set and clear on the mount itself, and on it and all below it (recursive_*).
     "bind": (
         "source target set clear recursive_set recursive_clear propagation options",
@@ -114,6 +115,9 @@ RUNTIME: dict[str, tuple[str, str]] = {
     # Opens a namespace file and proves its type; `name` is what `f` arguments refer to.
     "open_namespace": ("name path type", "tti"),
     "clone": ("flags", "i"),
+    # What a later `bind` with MOUNT_OPENED attaches, cloned in the container's mount namespace with the rights of
+    # the runtime; target: only to name it.
+    "open_source": ("source target recursive", "tti"),
     "set_oom_score_adj": ("value", "i"),
     # file: uid_map, gid_map or setgroups of the container's first process.
     "write_id_map": ("file text", "tt"),
@@ -132,3 +136,4 @@ MOUNT_REAL_TARGET = 2  # the target must be a directory of its own, no symlink i
 MOUNT_ON_PROC = 4  # the target may lie on a procfs
 MOUNT_COPY_UP = 8  # what the target holds is copied into the new file system first
 MOUNT_KEEP_MODE = 16  # the new root has the mode of the target, if that was there
+MOUNT_OPENED = 32  # bind: the runtime has sent the source

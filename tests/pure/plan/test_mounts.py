@@ -7,18 +7,20 @@ from typing import Any
 import pytest
 
 from stave.errors import ConfigError
+from stave.host.facts import Facts
 from stave.plan import constants as c
 from stave.plan.mounts import ON_PROC
 from stave.plan.operations import (
     MOUNT_COPY_UP,
     MOUNT_KEEP_MODE,
     MOUNT_ON_PROC,
+    MOUNT_OPENED,
     MOUNT_REAL_TARGET,
     MOUNT_RECURSIVE,
 )
 from stave.plan.result import Plan
 
-from .planning import MAPPINGS, by_name, create, in_order, make_config, one
+from .planning import MAPPINGS, ROOT, V2, by_name, create, found, in_order, make_config, one
 
 
 def plan_mounts(*mounts: dict[str, Any], namespaces: str = "mount", **linux: Any) -> Plan:
@@ -72,6 +74,33 @@ def test_order() -> None:
     pointers = [each.pointer for each in plan.program if each.pointer.startswith("/mounts/")]
     assert pointers == ["/mounts/0", "/mounts/1", "/mounts/2"]
     assert in_order(plan, "open_root", "mount", "bind", "mount", "make_node", "pivot_root")
+
+
+def test_sources_with_a_user_namespace() -> None:
+    """The runtime opens the sources of binds, in their order and before any mount is made."""
+    mounts = [
+        {"destination": "/a", "type": "bind", "source": "/srv", "options": ["rbind"]},
+        {"destination": "/t", "type": "tmpfs"},
+        {"destination": "/b", "type": "bind", "source": "file"},
+    ]
+    plan = create(make_config("mount user", mounts=mounts, linux=MAPPINGS))
+    opened = [(each.pointer, each.arguments) for each in plan.program if each.name == "open_source"]
+    assert opened == [("/mounts/0", ("/srv", "/a", 1)), ("/mounts/2", ("/bundle/file", "/b", 0))]
+    assert in_order(
+        plan, "open_root", "wait_for_runtime", "open_source", "open_source", "bind", "mount", "bind"
+    )
+    binds = [by_name("bind", each.arguments) for each in plan.program if each.name == "bind"]
+    assert all(each["options"] & MOUNT_OPENED for each in binds[:2])
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "facts"), [("mount", ROOT), ("user", ROOT), ("mount user", Facts(V2, rootless=True))]
+)
+def test_sources_opened_in_the_container(namespaces: str, facts: Facts) -> None:
+    """Where the runtime has no more rights than the container, the container opens them itself."""
+    mounts = [{"destination": "/a", "type": "bind", "source": "/srv"}]
+    plan = create(make_config(namespaces, mounts=mounts, linux=MAPPINGS), facts=facts)
+    assert not found(plan, "open_source")
 
 
 @pytest.mark.parametrize(
