@@ -153,7 +153,7 @@ def write_cgroup(file: str, value: str) -> None:
     try:
         write_file(file, value)
     except OSError as error:
-        raise _write_failure(file, value, error) from error
+        raise write_failure(file, value, error) from error
 
 
 def write_cgroup_first(files: Sequence[str], values: Sequence[str]) -> None:
@@ -169,9 +169,9 @@ def write_cgroup_first(files: Sequence[str], values: Sequence[str]) -> None:
             write_file(file, value)
             return
         except FileNotFoundError as error:
-            failure = _write_failure(file, value, error)
+            failure = write_failure(file, value, error)
         except OSError as error:
-            raise _write_failure(file, value, error) from error
+            raise write_failure(file, value, error) from error
     raise failure
 
 
@@ -191,7 +191,8 @@ def _failure(step: str, error: OSError, hints: dict[int, str]) -> KernelError:
     return KernelError(step, number, hint=hints.get(number, ""))
 
 
-def _write_failure(file: str, value: str, error: OSError) -> KernelError:
+def write_failure(file: str, value: str, error: OSError) -> KernelError:
+    """The error to raise where a file of a group has not taken the value."""
     group, _, name = file.rpartition("/")
     number = error.errno or EINVAL
     return KernelError(f"write {value!r} to {file}", number, hint=_write_hint(group, name, number))

@@ -80,6 +80,26 @@ def plan_cgroups(
     return CgroupPlan(paths, setup + v1.plan_resources(resources, paths, not rootless))
 
 
+def plan_limits(resources: Resources, paths: Mapping[str, str], layout: CgroupLayout) -> list[Operation]:
+    """What puts these limits in force in groups that exist already; device rules are left alone.
+
+    Args:
+        paths: `CgroupPlan.paths`.
+
+    Raises:
+        ConfigError: as in `plan_cgroups`.
+    """
+    if "" in paths:
+        from stave.cgroups import v2
+
+        root = layout.unified or ""
+        operations = v2.plan_group(root, paths[""].removeprefix(root), resources, False)
+        return [operation for operation in operations if operation.name != "make_cgroup"]
+    from stave.cgroups import v1
+
+    return v1.plan_resources(resources, paths, False)
+
+
 def join_operations(paths: Mapping[str, str]) -> list[Operation]:
     """Moves a process into these groups, for `exec` as well as for `create`.
 

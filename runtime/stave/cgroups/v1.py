@@ -95,7 +95,8 @@ def _plan_memory(resources: Resources, put: Write) -> None:
 def _plan_cpu(resources: Resources, put: Write) -> None:
     cpu = resources.get("cpu", {})
     for name, file in _CPU:
-        if value := cpu.get(name):
+        value = cpu.get(name)
+        if value or (name == "burst" and value is not None):
             put("cpu", file, value, f"{POINTER}/cpu/{name}")  # type: ignore[arg-type]
     if "idle" in cpu:  # after the shares, which an idle group refuses
         put("cpu", "cpu.idle", cpu["idle"], f"{POINTER}/cpu/idle")

@@ -120,8 +120,8 @@ def _plan_cpu(cpu: CPU, put: Write) -> None:
         text = str(quota) if quota > 0 else "max"
         name = "quota" if quota else "period"
         put("cpu", "cpu.max", f"{text} {period}" if period else text, f"{pointer}/{name}")
-    if burst := cpu.get("burst"):
-        put("cpu", "cpu.max.burst", burst, f"{pointer}/burst")
+    if "burst" in cpu:
+        put("cpu", "cpu.max.burst", cpu["burst"], f"{pointer}/burst")
     if "idle" in cpu:  # after the weight, which an idle group refuses
         put("cpu", "cpu.idle", cpu["idle"], f"{pointer}/idle")
     for name in ("cpus", "mems"):

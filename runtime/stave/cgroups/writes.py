@@ -1,7 +1,7 @@
 """What both cgroup versions make of `linux.resources` in the same way.
 
 As engines send 0 for "not set", 0 is taken like an absent value, except where it is a value of its own: for
-`pids.limit`, `memory.swappiness`, `cpu.idle` and the rates of `blockIO`. -1 is "unlimited".
+`pids.limit`, `memory.swappiness`, `cpu.idle`, `cpu.burst` and the rates of `blockIO`. -1 is "unlimited".
 """
 
 from __future__ import annotations

@@ -79,6 +79,37 @@ _EXEC: tuple[Flag, ...] = (
 
 _NAMED = "CONTAINER"
 
+
+def _limit(name: str, value: str, text: str, *more: str) -> Flag:
+    """A flag of `update`; absent is not the same as any value."""
+    return ((name, *more), TEXT, "", (), value, text)
+
+
+_UPDATE: tuple[Flag, ...] = (
+    _limit(
+        "resources", "FILE", "take the changes from FILE, linux.resources in JSON; - is standard input", "r"
+    ),
+    _limit("memory", "BYTES", "memory limit (as 512m; -1: none)"),
+    _limit("memory-reservation", "BYTES", "memory that is reclaimed last"),
+    _limit("memory-swap", "BYTES", "limit of memory and swap together (-1: none)"),
+    _limit("kernel-memory", "BYTES", "accepted and ignored"),
+    _limit("kernel-memory-tcp", "BYTES", "accepted and ignored"),
+    _limit("cpu-share", "N", "weight against other groups, 2 to 262144 (1024 is usual)"),
+    _limit("cpu-quota", "MICROSECONDS", "CPU time per period (-1: no limit)"),
+    _limit("cpu-period", "MICROSECONDS", "length of the period"),
+    _limit("cpu-burst", "MICROSECONDS", "unused CPU time that may be saved up"),
+    _limit("cpu-rt-runtime", "MICROSECONDS", "real-time CPU time per real-time period"),
+    _limit("cpu-rt-period", "MICROSECONDS", "length of the real-time period"),
+    _limit("cpu-idle", "0|1", "1: run only when nothing else does"),
+    _limit("cpuset-cpus", "LIST", "CPUs to use (as 0-2,5)"),
+    _limit("cpuset-mems", "LIST", "memory nodes to use"),
+    _limit("blkio-weight", "N", "weight of block I/O, 10 to 1000"),
+    _limit("pids-limit", "N", "highest number of processes (-1: no limit)"),
+    _limit("l3-cache-schema", "SCHEMA", "share of the L3 cache, of a container made with intelRdt"),
+    _limit("mem-bw-schema", "SCHEMA", "share of the memory bandwidth, of a container made with intelRdt"),
+    _HELP,
+)
+
 COMMANDS: dict[str, Command] = {
     "create": ("create", _CREATE, 1, 1, False, _NAMED, "create a container from a bundle"),
     "start": ("start", (_HELP,), 1, 1, False, _NAMED, "run the program of a created container"),
@@ -106,6 +137,7 @@ COMMANDS: dict[str, Command] = {
     "ps": ("ps", (_FORMAT, _HELP), 1, -1, True, "CONTAINER [OPTION ...]", "list the container's processes"),
     "pause": ("pause", (_HELP,), 1, 1, False, _NAMED, "freeze the container's processes"),
     "resume": ("pause", (_HELP,), 1, 1, False, _NAMED, "thaw the container's processes"),
+    "update": ("update", _UPDATE, 1, 1, False, _NAMED, "change the container's limits"),
     "spec": (
         "spec",
         (
