@@ -59,7 +59,7 @@ def create_container(root: str, container_id: str, config: Config, options: Crea
 def plan_bundle(bundle: str, container_id: str = "CONTAINER", *, facts: Facts | None = None) -> Plan:
     """What `create` and `start` would do for a bundle, for `stave explain`; nothing is done."""
     config = load_config(bundle)
-    facts = facts or read_facts()
+    facts = facts or read_facts(config)
     cgroups = plan_cgroups(config, container_id, facts.cgroups, rootless=facts.rootless)
     container = Container("/run/stave", container_id, _state(container_id, config, bundle, cgroups))
     return _plan(container, config, CreateOptions(bundle, lambda _: None), facts, cgroups)
@@ -78,7 +78,7 @@ class _Creation:
     def prepare(self) -> None:
         config, container, bundle = self.config, self.container, self.options.bundle
         config.get("root", {})["path"] = _real_path(config, bundle)
-        facts = read_facts()
+        facts = read_facts(config)
         cgroups = plan_cgroups(config, container.id, facts.cgroups, rootless=facts.rootless)
         container.state = _state(container.id, config, bundle, cgroups)
         self.plan = _plan(container, config, self.options, facts, cgroups)

@@ -64,7 +64,7 @@ def execute(
         container_id=container_id,
         bundle=container.state["bundle"],
         config=config,
-        facts=read_facts(),
+        facts=read_facts(config, process),
         cgroup_join=join_operations(_groups(container, cgroups)),
         namespaces=container.state["namespaces"],
         seccomp=filter_of(config, root),

@@ -31,6 +31,11 @@ _HINTS: dict[tuple[str, int], str] = {
     ("set_user", errno.EINVAL): "the id is not mapped in the container's user namespace",
     ("load_seccomp", errno.EACCES): "without noNewPrivileges a filter takes CAP_SYS_ADMIN",
     ("load_seccomp", errno.EINVAL): "the kernel refuses the filter or its flags",
+    ("open_label", errno.ENOENT): "the kernel has no such security module",
+    ("write_label", errno.ENOENT): "no such profile is loaded",
+    ("write_label", errno.EINVAL): "the security module does not know it",
+    ("write_label", errno.EACCES): "the security module does not let the runtime give it",
+    ("write_label", errno.EPERM): "the security module does not let the runtime give it",
     ("open_console", errno.ENODEV): "mounts lacks a devpts",
 }
 

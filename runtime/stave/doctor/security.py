@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from stave.doctor.finding import Finding, setting
 from stave.host.facts import Facts
+from stave.host.security import security_modules
 from stave.plan.capabilities import NAMES
 
 GROUP = "security"
@@ -55,8 +54,8 @@ def _seccomp() -> list[Finding]:
 
 
 def _modules() -> list[Finding]:
-    apparmor = setting("/sys/module/apparmor/parameters/enabled") == "Y"
-    selinux = os.path.isdir("/sys/fs/selinux") and setting("/sys/fs/selinux/enforce") is not None
+    enabled = security_modules()
+    apparmor, selinux = "apparmor" in enabled, "selinux" in enabled
     off = "not enabled in this kernel"
     return [
         Finding(GROUP, "AppArmor", apparmor, "" if apparmor else off, "boot with lsm=...,apparmor"),

@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ocispec.types import Config, Process
+
 
 class CgroupLayout:
     """Where the cgroup hierarchies are mounted.
@@ -39,9 +41,17 @@ class Facts:
         rootless: whether the runtime lacks root's power over the host (not uid 0, or uid 0 of a user namespace).
         last_capability: highest capability number that the kernel knows.
         held_capabilities: bit mask of the capabilities in the runtime's own bounding set; others cannot be granted.
+        security_modules: those of "apparmor" and "selinux" that are enabled; read only where a configuration has labels.
     """
 
-    __slots__ = ("cgroups", "euid", "rootless", "last_capability", "held_capabilities")
+    __slots__ = (
+        "cgroups",
+        "euid",
+        "rootless",
+        "last_capability",
+        "held_capabilities",
+        "security_modules",
+    )
 
     def __init__(
         self,
@@ -50,28 +60,43 @@ class Facts:
         rootless: bool = False,
         last_capability: int = 40,
         held_capabilities: int = (1 << 41) - 1,
+        security_modules: frozenset[str] = frozenset(),
     ) -> None:
         self.cgroups = cgroups
         self.euid = euid
         self.rootless = rootless
         self.last_capability = last_capability
         self.held_capabilities = held_capabilities
+        self.security_modules = security_modules
 
 
-def read_facts() -> Facts:
-    """The facts of this machine, from /proc.
+def read_facts(config: Config | None = None, process: Process | None = None) -> Facts:
+    """The facts of this machine that matter to this configuration and this process in it, from /proc and /sys.
 
     Raises:
         OSError: /proc is not mounted.
     """
     status = read_file("/proc/self/status")
     euid = posix.geteuid()
-    return Facts(
+    facts = Facts(
         cgroups=parse_mountinfo(read_file("/proc/self/mountinfo")),
         euid=euid,
         rootless=euid != 0 or not _owns_all_ids(read_file("/proc/self/uid_map")),
         last_capability=int(read_file("/proc/sys/kernel/cap_last_cap")),
         held_capabilities=int(status.partition("\nCapBnd:\t")[2].partition("\n")[0], 16),
+    )
+    if _has_labels(config or {}, process or {}):  # type: ignore[arg-type]
+        from stave.host.security import security_modules
+
+        facts.security_modules = security_modules()
+    return facts
+
+
+def _has_labels(config: Config, process: Process) -> bool:
+    own = config.get("process", process)
+    return bool(
+        any(each.get("apparmorProfile") or each.get("selinuxLabel") for each in (own, process))
+        or config.get("linux", {}).get("mountLabel")
     )
 
 

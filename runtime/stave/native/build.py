@@ -24,7 +24,7 @@ FREESTANDING = [
 ]
 INTERPRETER = [
     *["interpret.c", "protocol.c", "program.c", "strings.c", "paths.c", "namespaces.c", "capabilities.c"],
-    *["mounts.c", "copyup.c", "rootfs.c", "console.c", "hooks.c", "process.c"],
+    *["mounts.c", "copyup.c", "rootfs.c", "console.c", "hooks.c", "labels.c", "process.c"],
 ]
 
 

@@ -94,7 +94,8 @@ static int map_program(struct program *program, int fd)
 static void run(long count, char **arguments)
 {
 	static struct interpreter interpreter = {
-	    .root = -1, .proc = -1, .null_mount = -1, .empty_mount = -1, .listener = -1};
+	    .root = -1, .proc = -1, .null_mount = -1, .empty_mount = -1, .listener = -1,
+	    .labels = {-1, -1, -1}};
 	int error;
 
 	if (count != 4)

@@ -12,6 +12,7 @@
 #include "syscalls.h"
 
 #define PATH_LIMIT 4096
+#define LABEL_SLOTS 3
 
 struct interpreter {
 	struct program program;
@@ -22,6 +23,8 @@ struct interpreter {
 	int listener; /* where `stave start` connects, or -1 */
 	int root;     /* the container's root file system, or -1: this process's own root */
 	int proc;     /* the host's procfs, opened before the root changes, or -1 */
+
+	int labels[LABEL_SLOTS]; /* files of /proc/self/attr to be written later, or -1 */
 
 	int null_mount; /* a clone of the host's /dev/null; attached somewhere once null_attached */
 	int null_attached;
@@ -71,6 +74,10 @@ int op_fork(struct interpreter *);
 int op_wait_for_runtime(struct interpreter *);
 int op_write_time_offsets(struct interpreter *);
 int op_become_root(struct interpreter *);
+int op_open_proc(struct interpreter *);
+int op_open_label(struct interpreter *);
+int op_write_label(struct interpreter *);
+int op_label_path(struct interpreter *);
 int op_set_propagation(struct interpreter *);
 int op_open_root(struct interpreter *);
 int op_mount(struct interpreter *);

@@ -256,13 +256,15 @@ static int attach_shared(struct interpreter *interpreter, int *mount, int *attac
 	return attach(interpreter, clone, target);
 }
 
-static int new_empty_mount(void)
+static int new_empty_mount(const char *label)
 {
 	OWNED context = (int)SYS2(__NR_fsopen, "tmpfs", FSOPEN_CLOEXEC);
 
 	CHECK(context);
 	CHECK(SYS5(__NR_fsconfig, context, FSCONFIG_SET_STRING, "nr_inodes", "1", 0));
 	CHECK(SYS5(__NR_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0555", 0));
+	if (label)
+		CHECK(SYS5(__NR_fsconfig, context, FSCONFIG_SET_STRING, "context", label, 0));
 	CHECK(SYS5(__NR_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
 	return (int)SYS3(__NR_fsmount, context, FSMOUNT_CLOEXEC,
 			 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
@@ -297,7 +299,7 @@ int op_mask_path(struct interpreter *interpreter)
 	}
 	attached = interpreter->empty_mount >= 0;
 	if (!attached) {
-		interpreter->empty_mount = new_empty_mount();
+		interpreter->empty_mount = new_empty_mount(text(interpreter, 1));
 		CHECK(interpreter->empty_mount);
 	}
 	return attach_shared(interpreter, &interpreter->empty_mount, &attached, target);

@@ -113,22 +113,25 @@ static void close_between(unsigned first, unsigned last)
 }
 
 /* Nothing of the host's stays open while the container waits for `start`; what is left for that
- * (the two sockets) closes itself at execve. */
+ * (two sockets, and files of this process's own /proc/self/attr) closes itself at execve. */
 int op_close_descriptors(struct interpreter *interpreter)
 {
+	int kept[] = {interpreter->control, interpreter->listener, interpreter->labels[0],
+		      interpreter->labels[1], interpreter->labels[2]};
 	unsigned first = 3u + (unsigned)number(interpreter, 0);
-	unsigned a = (unsigned)interpreter->control;
-	unsigned b = interpreter->listener < 0 ? a : (unsigned)interpreter->listener;
 
-	if (a > b) {
-		unsigned other = a;
+	for (;;) {
+		unsigned next = ~0u;
 
-		a = b;
-		b = other;
+		for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+			if (kept[i] >= 0 && (unsigned)kept[i] >= first && (unsigned)kept[i] < next)
+				next = (unsigned)kept[i];
+		if (next == ~0u)
+			break;
+		close_between(first, next - 1);
+		first = next + 1;
 	}
-	close_between(first, a - 1);
-	close_between(a + 1, b - 1);
-	close_between(b + 1, ~0u);
+	close_between(first, ~0u);
 	interpreter->root = interpreter->proc = interpreter->null_mount = interpreter->empty_mount = -1;
 	return 0;
 }

@@ -44,11 +44,7 @@ static int open_host_files(struct interpreter *interpreter)
 {
 	struct statx status;
 
-	interpreter->proc = open_plain(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY);
-	if (interpreter->proc >= 0 && file_system_type(interpreter->proc) != PROC_SUPER_MAGIC) {
-		close_descriptor(interpreter->proc);
-		interpreter->proc = -1;
-	}
+	op_open_proc(interpreter);
 	interpreter->null_mount = (int)SYS3(__NR_open_tree, AT_FDCWD, "/dev/null",
 					    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (interpreter->null_mount < 0)

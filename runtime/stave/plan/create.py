@@ -72,7 +72,18 @@ def plan_create(
     add_namespaces(program, namespaces, linux, facts, [*oom_score(process), *cgroup_join])
 
     open_root(program, config, bundle, namespaces)
-    read_only = add_mounts(program, config, bundle, namespaces, facts, cgroup_paths)
+    labels = None
+    if process.get("apparmorProfile") or process.get("selinuxLabel"):
+        from stave.plan.labels import Labels
+
+        labels = Labels(process, facts)
+        labels.open(program, not no_new_keyring)
+    label = None
+    if linux.get("mountLabel"):
+        from stave.plan.labels import mount_label
+
+        label = mount_label(linux, facts)
+    read_only = add_mounts(program, config, bundle, namespaces, facts, cgroup_paths, label)
     add_devices(program, config, namespaces, facts)
     add_console(program, process, mount=bool(namespaces.own & CLONE_NEWNS))
     if hooks:
@@ -89,7 +100,7 @@ def plan_create(
 
         add_sysctls(program, sysctls)
     add_directory(program, process)
-    close_up(program, config, namespaces, read_only)
+    close_up(program, config, namespaces, read_only, label)
 
     add_session(program, linux, container_id, preserve_fds, no_new_keyring)
     if "process" not in config:
@@ -101,6 +112,8 @@ def plan_create(
     add_rlimits(program, process.get("rlimits", ()))
     add_user(program, process, capabilities, denied)
     program.add("wait_for_start", "", "listener")
+    if labels:
+        labels.write(program)
     if hooks:
         from stave.plan.hooks import add_start_hooks
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from stave.host.facts import Facts
     from stave.plan.program import Operation
 
+# What a process to execute takes over from the container's own, if it does not say otherwise.
+INHERITED = ("capabilities", "rlimits", "oomScoreAdj", "apparmorProfile", "selinuxLabel")
+
 
 def plan_exec(
     process: Process,
@@ -35,7 +38,7 @@ def plan_exec(
 ) -> Plan:
     """Everything that `exec` does for this process, in order.
 
-    What `process` leaves out of capabilities, rlimits and oomScoreAdj is as in the container's own process.
+    What `process` leaves out of the properties in `INHERITED` is as in the container's own process.
 
     Args:
         process: an object like config.json's `process`.
@@ -58,6 +61,12 @@ def plan_exec(
     program.add("clone", "", 0)
     program.operations += [*oom_score(process), *cgroup_join]
     program.add("set_dumpable", "", 0)
+    labels = None
+    if process.get("apparmorProfile") or process.get("selinuxLabel"):
+        from stave.plan.labels import Labels
+
+        labels = Labels(process, facts)
+        program.add("open_proc", "")
     if namespaces:
         program.add("setns", "", "container", namespaces)
     if namespaces & CLONE_NEWUSER:
@@ -67,6 +76,8 @@ def plan_exec(
     if not namespaces & CLONE_NEWNS:
         enter_host_root(program, config, bundle)
 
+    if labels:
+        labels.open(program, not no_new_keyring)
     add_console(program, process, mount=False)
     add_session(program, linux, container_id, preserve_fds, no_new_keyring)
     in_user_namespace = bool(namespaces & CLONE_NEWUSER)
@@ -74,6 +85,8 @@ def plan_exec(
     denied = in_user_namespace and setgroups_denied(linux, facts)
     add_rlimits(program, process.get("rlimits", ()))
     add_user(program, process, capabilities, denied)
+    if labels:
+        labels.write(program)
     add_execution(program, process, capabilities, seccomp)
     return plan
 
@@ -82,7 +95,8 @@ def _with_defaults(process: Process, config: Config) -> Process:
     result = process.copy()
     if "process" in config:
         own = config["process"]
-        for key in ("capabilities", "rlimits", "oomScoreAdj"):
-            if key in own and key not in result:
-                result[key] = own[key]
+        for key in INHERITED:
+            # Callers in Go write "" for a label that they leave out.
+            if key in own and result.get(key, "") == "":
+                result[key] = own[key]  # type: ignore[literal-required]
     return result

@@ -56,8 +56,12 @@ def add_mounts(
     namespaces: Namespaces,
     facts: Facts,
     cgroup_paths: Mapping[str, str],
+    label: str | None = None,
 ) -> list[Operation]:
     """Every entry of `mounts` is in place below the root.
+
+    Args:
+        label: the SELinux label of new file systems.
 
     Returns:
         What makes read-only those mounts that still have to be filled: they are writable up to then.
@@ -98,7 +102,13 @@ def add_mounts(
                 read_only.append(Operation("remount", pointer, (target, MOUNT_ATTR_RDONLY, 0, 0, [], 0)))
                 options.set &= ~MOUNT_ATTR_RDONLY
                 options.recursive_set &= ~MOUNT_ATTR_RDONLY
+            if label:
+                from stave.plan.labels import label_mounted, label_options
+
+                options.parameters += label_options(label, kind)
             _add_mount(program, pointer, entry, target, options)
+            if label:
+                label_mounted(program, pointer, label, kind, target)
     if sources:
         program.operations[start:start] = [Operation("wait_for_runtime", "/mounts", ()), *sources]
     return read_only

@@ -32,6 +32,11 @@ CONTAINER: dict[str, tuple[str, str]] = {
     "wait_for_runtime": ("", ""),
     "write_time_offsets": ("offsets", "t"),
     "become_root": ("", ""),
+    # The host's procfs stays at hand when the namespaces are joined; `open_root` sees to it, too.
+    "open_proc": ("", ""),
+    # The first of the files of /proc/self/attr that exists stays open for `write_label` with the same slot.
+    "open_label": ("slot files", "il"),
+    "write_label": ("slot label", "it"),
     # mount(2) flags (MS_SLAVE|MS_REC ...) for the mount namespace's own root.
     "set_propagation": ("flags", "i"),
     # bind=1: clone the tree onto itself, so that it can become a root of its own; 0: use it as it is (no mount ns).
@@ -58,7 +63,10 @@ CONTAINER: dict[str, tuple[str, str]] = {
     # stdin, stdout, stderr and the controlling terminal. rows=columns=0: leave the size alone.
     # mount=1: it also appears at /dev/console.
     "open_console": ("rows columns mount", "iii"),
-    "mask_path": ("path", "t"),
+    # label: the SELinux label of what hides a directory.
+    "mask_path": ("path label", "tt"),
+    # The SELinux label of a file in root, as an extended attribute.
+    "label_path": ("path label", "tt"),
     "make_readonly": ("path", "t"),
     # timeout in seconds, 0: none. The hook's stdin is before + decimal host pid + after.
     "run_container_hook": ("path arguments environment timeout before after", "tllibb"),
@@ -127,6 +135,9 @@ RUNTIME: dict[str, tuple[str, str]] = {
 
 # Where the container's side stops until the runtime lets it go on.
 WAITS = frozenset(("fork", "wait_for_runtime", "wait_for_start", "execute"))
+
+# `slot` of open_label and write_label.
+LABEL_APPARMOR, LABEL_SELINUX, LABEL_KEYRING = range(3)
 
 CODES: dict[str, int] = {name: code for code, name in enumerate(CONTAINER)}
 

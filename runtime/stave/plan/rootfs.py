@@ -62,19 +62,24 @@ def enter_host_root(program: Program, config: Config, bundle: str) -> None:
 
 
 def close_up(
-    program: Program, config: Config, namespaces: Namespaces, read_only: Sequence[Operation]
+    program: Program,
+    config: Config,
+    namespaces: Namespaces,
+    read_only: Sequence[Operation],
+    label: str | None,
 ) -> None:
     """Masked paths are hidden; read-only paths, read-only mounts and a read-only root are read-only.
 
     Args:
         read_only: makes mounts read-only that had to be writable up to now.
+        label: the SELinux label of the mounts that hide a directory.
 
     Raises:
         ConfigError: it would change the mounts of the host.
     """
     linux = config.get("linux", {})
     for index, path in enumerate(linux.get("maskedPaths", ())):
-        program.add("mask_path", f"/linux/maskedPaths/{index}", clean(path))
+        program.add("mask_path", f"/linux/maskedPaths/{index}", clean(path), label)
     for index, path in enumerate(linux.get("readonlyPaths", ())):
         program.add("make_readonly", f"/linux/readonlyPaths/{index}", clean(path))
     program.operations += read_only

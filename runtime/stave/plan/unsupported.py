@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from ocispec.types import Linux, Process
 
-PROCESS = ("apparmorProfile", "selinuxLabel", "scheduler", "ioPriority")
+PROCESS = ("scheduler", "ioPriority")
 EXEC = (*PROCESS, "execCPUAffinity")
 LINUX = ("netDevices", "memoryPolicy", "intelRdt")
 

@@ -192,9 +192,7 @@ def test_denied_groups() -> None:
     assert one(plan, "set_user")[2] is None
 
 
-@pytest.mark.parametrize(
-    "member", ["execCPUAffinity", "apparmorProfile", "scheduler", "ioPriority", "selinuxLabel"]
-)
+@pytest.mark.parametrize("member", ["execCPUAffinity", "scheduler", "ioPriority"])
 def test_unsupported(member: str) -> None:
     """What cannot be carried out is refused by name."""
     with pytest.raises(ConfigError, match=rf"^process\.{member}: is not supported$"):

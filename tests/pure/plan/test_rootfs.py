@@ -111,7 +111,7 @@ def test_masked_and_read_only_paths() -> None:
     """They are cleaned, in their order, and each names its entry."""
     linux = {"maskedPaths": ["/proc/kcore", "/proc//keys/"], "readonlyPaths": ["/proc/sys", "/a/../proc/bus"]}
     plan = create(make_config(linux=linux))
-    assert found(plan, "mask_path") == [("/proc/kcore",), ("/proc/keys",)]
+    assert found(plan, "mask_path") == [("/proc/kcore", None), ("/proc/keys", None)]
     assert found(plan, "make_readonly") == [("/proc/sys",), ("/proc/bus",)]
     pointers = [each.pointer for each in plan.program if each.name in ("mask_path", "make_readonly")]
     assert pointers == [

@@ -33,12 +33,6 @@ def test_affinity_of_exec() -> None:
     assert "execute" in names(create(make_config(process=make_process(execCPUAffinity={"initial": "0"}))))
 
 
-def test_mount_label() -> None:
-    """It is for machines with SELinux; elsewhere the container starts without."""
-    linux = {"mountLabel": "system_u:object_r:svirt_sandbox_file_t:s0"}
-    assert names(create(make_config(linux=linux))) == names(create(make_config()))
-
-
 def test_unknown_members() -> None:
     """What the specification does not know is ignored."""
     config = make_config(linux={"future": {"x": 1}}, another=[1])
