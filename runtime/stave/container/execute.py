@@ -77,6 +77,7 @@ def execute(
         state_directory=container.directory,
         descriptors={"container": _open_process(container)},
         on_pid=lambda pid: None,
+        on_seccomp=lambda listener: _send_listener(container, executor.pid, listener),
         preserve_fds=preserve_fds,
         traced=trace is not None,
     )
@@ -100,6 +101,12 @@ def execute(
     from stave.container.foreground import wait_in_foreground
 
     return wait_in_foreground(executor.pid, -1 if console_socket else executor.master)
+
+
+def _send_listener(container: Container, pid: int, listener: int) -> None:
+    from stave.container.seccomp_listener import send_listener
+
+    send_listener(container, pid, container.status(), listener)
 
 
 def _check_status(container: Container, ignore_paused: bool) -> None:

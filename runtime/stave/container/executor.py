@@ -33,6 +33,7 @@ class Executor:
         times: (name, process, start, end) of operations in nanoseconds of CLOCK_MONOTONIC, if `traced`.
         on_pid: called whenever `pid` is known or has changed, before the process may go on.
         run_hook: runs a hook on the host: kind, path, arguments, environment, timeout.
+        on_seccomp: takes care that the questions of the filter get answered; the descriptor is closed afterwards.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Executor:
         descriptors: dict[str, int],
         on_pid: Callable[[int], None],
         run_hook: Callable[[Operation], None] | None = None,
+        on_seccomp: Callable[[int], None] | None = None,
         preserve_fds: int = 0,
         traced: bool = False,
     ) -> None:
@@ -53,6 +55,7 @@ class Executor:
         self.times: list[tuple[str, str, int, int]] = []
         self.on_pid = on_pid
         self.run_hook = run_hook
+        self.on_seccomp = on_seccomp
         self._state_directory = state_directory
         self._descriptors = descriptors
         self._preserve_fds = preserve_fds
@@ -196,6 +199,8 @@ class Executor:
                 self._note_times(message)
             elif message.type == native.CONSOLE:
                 self.master = message.descriptor
+            elif message.type == native.SECCOMP:
+                self._hand_over_listener(message.descriptor)
             elif message.type == native.FORKED:
                 self._collect()
                 self.pid = message.value
@@ -213,6 +218,14 @@ class Executor:
                 from stave.container.failures import sudden_death
 
                 raise sudden_death(self._collect())
+
+    def _hand_over_listener(self, descriptor: int) -> None:
+        assert self.on_seccomp is not None
+        try:
+            self.on_seccomp(descriptor)
+        finally:
+            posix.close(descriptor)
+        self._go()
 
     def _collect(self) -> int:
         """The wait status of the process that was started, which has ended or is about to."""

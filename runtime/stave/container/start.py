@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _GO = 1
 _FAILED = 5
+_SECCOMP = 8
 _HEAD = 16
 _MESSAGE = 4096
 
@@ -64,7 +65,8 @@ def _set_off(container: Container) -> None:
         # Nobody listens any more, yet the process lives: a `start` was killed before it could say so.
         posix.unlink(f"{container.directory}/{SOCKET}")
         raise StateError("cannot start an already running container") from None
-    connection.send(b"".join([value.to_bytes(4, "little") for value in (_GO, 0, 0, container.pid)]))
+    go = b"".join([value.to_bytes(4, "little") for value in (_GO, 0, 0, container.pid)])
+    connection.send(go)
     while True:
         try:
             data, control, _, _ = connection.recvmsg(_MESSAGE, 64)
@@ -74,7 +76,23 @@ def _set_off(container: Container) -> None:
             break
         if int.from_bytes(data[:4], "little") == _FAILED:
             raise _failure(container, data, control)
+        if int.from_bytes(data[:4], "little") == _SECCOMP:
+            _hand_over_listener(container, control)
+            connection.send(go)
     connection.close()
+
+
+def _hand_over_listener(container: Container, control: list[tuple[int, int, bytes]]) -> None:
+    """Without anybody to answer the filter's questions the program must not run."""
+    from stave.container.seccomp_listener import send_received
+
+    try:
+        send_received(container, CREATED, control)
+    except Error:
+        from stave.container.kill import kill_all
+
+        kill_all(container)
+        raise
 
 
 def _run_poststart(container: Container, hooks: Sequence[Hook]) -> None:

@@ -128,6 +128,17 @@ int op_set_no_new_privileges(struct interpreter *interpreter)
 
 /* Without no_new_privs a filter needs CAP_SYS_ADMIN in force. Afterwards only what `set_capabilities`
  * and `execute` call has to pass the filter. */
+/* The filter is in force by now, so what follows may have to be answered for as well. That works from the moment
+ * on that somebody has the descriptor; until then nothing but sendmsg(2) is called, which the planner keeps out
+ * of such filters. */
+static int hand_over_listener(struct interpreter *interpreter, int listener)
+{
+	STEP(interpreter, "send the seccomp listener to the runtime", NULL);
+	CHECK(send_message(interpreter, MESSAGE_SECCOMP, 0, 0, listener, ""));
+	CHECK(wait_for_go(interpreter));
+	return close_descriptor(listener);
+}
+
 int op_load_seccomp(struct interpreter *interpreter)
 {
 	uint32_t bytes;
@@ -138,6 +149,7 @@ int op_load_seccomp(struct interpreter *interpreter)
 	    .filter = (struct sock_filter *)(uintptr_t)filter,
 	};
 	struct capability_sets sets;
+	int result;
 
 	if (bytes / sizeof(struct sock_filter) > BPF_MAXINSNS)
 		return -E2BIG;
@@ -145,5 +157,8 @@ int op_load_seccomp(struct interpreter *interpreter)
 	sets.effective = sets.permitted;
 	CHECK(capabilities_set(&sets));
 	STEP(interpreter, "seccomp", NULL);
-	return (int)SYS3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, number(interpreter, 1), &program);
+	result = (int)SYS3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, number(interpreter, 1), &program);
+	if (result < 0 || !(number(interpreter, 1) & SECCOMP_FILTER_FLAG_NEW_LISTENER))
+		return result;
+	return hand_over_listener(interpreter, result);
 }

@@ -212,7 +212,21 @@ static int send_with_descriptor(int socket, const void *data, size_t length, int
 	attached->cmsg_type = SCM_RIGHTS;
 	attached->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(attached), &descriptor, sizeof descriptor);
-	return sendmsg(socket, &header, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	for (;;) {
+		ssize_t sent = sendmsg(socket, &header, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno != EINTR)
+			return -errno;
+		if (sent > 0) {
+			part.iov_base = (char *)part.iov_base + sent;
+			part.iov_len -= (size_t)sent;
+			/* The descriptor went with the first part. */
+			header.msg_control = NULL;
+			header.msg_controllen = 0;
+		}
+		if (!part.iov_len)
+			return 0;
+	}
 }
 
 int stave_send_source(int socket, int mount)

@@ -15,6 +15,8 @@
  *      | <------------- WAITING           |   (`wait_for_start`: the container is created)
  *      |                                  |
  *   start: connects, GO ----------------> | startContainer hooks, seccomp, execve
+ *      | <------------- SECCOMP(listener) |   (a filter that asks somebody; GO once he has it)
+ *      | GO ----------------------------> |
  *      | <------------- end of file       |   (close-on-exec: the program runs)
  *
  * At any point: FAILED(operation, errno, step and path), then end of file. The end of file alone
@@ -36,6 +38,7 @@ enum message_type {
 			      * with a descriptor where `execute` failed: the program, for a diagnosis */
 	MESSAGE_TRACE = 6,   /* operation: first one, value: how many; detail: CLOCK_MONOTONIC ns of their ends */
 	MESSAGE_SOURCE = 7,  /* a descriptor: a detached mount for the next `bind` that takes one; before a GO */
+	MESSAGE_SECCOMP = 8, /* a descriptor: where the filter's questions are to be answered */
 };
 
 struct message {

@@ -19,7 +19,7 @@ lib = _native.lib
 if lib.stave_abi() != len(CODES):
     raise ImportError("the compiled part of stave is not of this version: install the package again")
 
-GO, WAITING, FORKED, CONSOLE, FAILED, TRACE = 1, 2, 3, 4, 5, 6
+GO, WAITING, FORKED, CONSOLE, FAILED, TRACE, SECCOMP = 1, 2, 3, 4, 5, 6, 8
 
 
 class Message:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ocispec.types import Config
 
-VERSION = 1  # part of every key: to be raised when the compiler's output for a profile changes
+VERSION = 2  # part of every key: to be raised when the compiler's output for a profile changes
 MAX_FILES = 64
 DIGEST_SIZE = 32
 HEADER_SIZE = DIGEST_SIZE + 4  # hash, then flags

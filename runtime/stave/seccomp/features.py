@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from stave.seccomp._libseccomp import lib
-from stave.seccomp.profile import ACTIONS, FLAGS, OPERATORS, WAIT_KILLABLE_RECV, architecture_token
-
-NEW_LISTENER = 1 << 3
+from stave.seccomp.profile import (
+    ACTIONS,
+    FLAGS,
+    NEW_LISTENER,
+    OPERATORS,
+    WAIT_KILLABLE_RECV,
+    architecture_token,
+)
 
 ARCHITECTURES = (
     *("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K"),

@@ -34,7 +34,11 @@ ACTIONS = {
     "SCMP_ACT_TRACE": 0x7FF0_0000,
     "SCMP_ACT_ALLOW": 0x7FFF_0000,
     "SCMP_ACT_LOG": 0x7FFC_0000,
+    "SCMP_ACT_NOTIFY": 0x7FC0_0000,
 }
+# Called by stave-init between loading the filter and handing over the descriptor to answer its questions from:
+# asked about these, nobody would ever hear the question.
+UNANSWERABLE = frozenset(("sendmsg",))
 REFUSING = frozenset(
     ("SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP", "SCMP_ACT_ERRNO")
 )
@@ -57,6 +61,9 @@ FLAGS = {
     "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 1 << 2,
     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 1 << 5,
 }
+NEW_LISTENER = 1 << 3
+TSYNC_ESRCH = 1 << 4
+TSYNC = FLAGS["SECCOMP_FILTER_FLAG_TSYNC"]
 WAIT_KILLABLE_RECV = FLAGS["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]
 
 BINARY_TREE = 2  # of SCMP_FLTATR_CTL_OPTIMIZE
@@ -108,14 +115,17 @@ def _flags(profile: Object) -> int:
         if name not in FLAGS:
             raise ConfigError(f"{POINTER}/flags/{index}", f"unknown flag {name}")
         bits |= FLAGS[name]
-    # It is about notifications; the kernel refuses it with a filter that sends none.
-    return bits & ~WAIT_KILLABLE_RECV
+    if not any(rule["action"] == "SCMP_ACT_NOTIFY" for rule in profile.get("syscalls", ())):
+        # It is about notifications; the kernel refuses it with a filter that sends none.
+        return bits & ~WAIT_KILLABLE_RECV
+    # The descriptor takes the place of the thread id that a failure of TSYNC would return (seccomp(2)).
+    return bits | NEW_LISTENER | (TSYNC_ESRCH if bits & TSYNC else 0)
 
 
 def _action(owner: Object, pointer: str, key: str, errno_key: str) -> int:
     name = owner[key]
-    if name == "SCMP_ACT_NOTIFY":
-        raise ConfigError(f"{pointer}/{key}", "SCMP_ACT_NOTIFY is not supported yet")
+    if name == "SCMP_ACT_NOTIFY" and key == "defaultAction":
+        raise ConfigError(f"{pointer}/{key}", f"{name} is for single system calls")
     if name not in ACTIONS:
         raise ConfigError(f"{pointer}/{key}", f"unknown action {name}")
     if name in NUMBERED:
@@ -167,7 +177,11 @@ def _add_rule(context: Context, default: int, rule: Object, pointer: str) -> Non
     alternatives = _alternatives(rule.get("args", ()), pointer)
     if action == default:
         return
+    notifies = rule["action"] == "SCMP_ACT_NOTIFY"
     for index, name in enumerate(rule["names"]):
+        if notifies and name in UNANSWERABLE:
+            reason = f"SCMP_ACT_NOTIFY for {name} would stop the process before its listener can be sent"
+            raise ConfigError(f"{pointer}/names/{index}", reason)
         number = _number(name)
         if number is None:
             continue

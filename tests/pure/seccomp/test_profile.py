@@ -15,7 +15,7 @@ from .bpf import ALLOW, ERRNO, I386, KILL_PROCESS, KILL_THREAD, LOG, TRACE, TRAP
 pytest.importorskip("stave.seccomp._libseccomp", reason="the libseccomp module is not built")
 
 from stave.seccomp import features, profile
-from stave.seccomp.profile import compile_profile, unknown_syscalls
+from stave.seccomp.profile import NEW_LISTENER, compile_profile, unknown_syscalls
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="uses system call numbers of x86_64")
 
@@ -218,13 +218,32 @@ def test_flags(flags: list[str], bits: int) -> None:
     assert compile_profile({"defaultAction": "SCMP_ACT_ALLOW", "flags": flags})[1] == bits
 
 
+NOTIFYING = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("flags", "bits"),
+    [
+        ([], NEW_LISTENER),
+        (["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"], NEW_LISTENER | 32),
+        (["SECCOMP_FILTER_FLAG_TSYNC"], NEW_LISTENER | 1 | 16),
+    ],
+)
+def test_flags_of_notifications(flags: list[str], bits: int) -> None:
+    """A filter with notifications gives a descriptor to answer them from, and the kernel takes each flag with it."""
+    assert compile_profile(NOTIFYING | {"flags": flags})[1] == bits
+
+
 ALLOWING = {"defaultAction": "SCMP_ACT_ALLOW"}
 
 
 @pytest.mark.parametrize(
     ("wrong", "pointer", "reason"),
     [
-        ({"defaultAction": "SCMP_ACT_NOTIFY"}, "defaultAction", "not supported yet"),
+        ({"defaultAction": "SCMP_ACT_NOTIFY"}, "defaultAction", "for single system calls"),
         ({"defaultAction": "ALLOW"}, "defaultAction", "unknown action ALLOW"),
         (ALLOWING | {"defaultErrnoRet": 1}, "defaultErrnoRet", "SCMP_ACT_ALLOW takes no errno"),
         (
@@ -242,9 +261,9 @@ ALLOWING = {"defaultAction": "SCMP_ACT_ALLOW"}
             "unknown action",
         ),
         (
-            ALLOWING | {"syscalls": [rule("read", "SCMP_ACT_NOTIFY")]},
-            "syscalls/0/action",
-            "not supported yet",
+            ALLOWING | {"syscalls": [rule("sendmsg", "SCMP_ACT_NOTIFY")]},
+            "syscalls/0/names/0",
+            "would stop the process before its listener can be sent",
         ),
         (
             ALLOWING | {"syscalls": [rule("read", "SCMP_ACT_KILL", errnoRet=1)]},
@@ -332,12 +351,11 @@ def test_binary_tree_decides_like_the_plain_filter(monkeypatch: pytest.MonkeyPat
 
 
 def test_features_list_what_is_accepted() -> None:
-    """Every name of the features document compiles; notifications are not among them."""
+    """Every name of the features document compiles."""
     listed: Any = features.supported()
     assert listed["enabled"] is True
-    assert "SCMP_ACT_NOTIFY" not in listed["actions"]
     for action in listed["actions"]:
-        compiled(default=action)
+        compiled(rule("mkdir", action), default="SCMP_ACT_TRACE")
     for name in listed["operators"]:
         compiled(rule("read", "SCMP_ACT_ERRNO", arg(0, name.removeprefix("SCMP_CMP_"), 1)))
     compile_profile(ALLOWING | {"flags": listed["knownFlags"]})
