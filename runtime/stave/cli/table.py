@@ -138,6 +138,15 @@ COMMANDS: dict[str, Command] = {
     "pause": ("pause", (_HELP,), 1, 1, False, _NAMED, "freeze the container's processes"),
     "resume": ("pause", (_HELP,), 1, 1, False, _NAMED, "thaw the container's processes"),
     "update": ("update", _UPDATE, 1, 1, False, _NAMED, "change the container's limits"),
+    "events": (
+        "events",
+        (
+            (("interval",), TEXT, "5s", (), "DURATION", "time between two statistics, as 500ms or 1m30s (default: 5s)"),
+            (("stats",), BOOL, False, (), "", "print the statistics once, and leave"),
+            _HELP,
+        ),
+        1, 1, False, _NAMED, "print the container's use of the machine, and when it ran out of memory, in JSON",
+    ),
     "spec": (
         "spec",
         (
