@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stave.cli.log import Log
 from stave.cli.root import state_root
 
 TYPE_CHECKING = False
@@ -13,5 +14,5 @@ def run(invocation: Invocation) -> int:
     """The container's program runs."""
     from stave.container.start import start
 
-    start(state_root(invocation), invocation.container_id)
+    start(state_root(invocation), invocation.container_id, Log(invocation).warning)
     return 0

@@ -73,7 +73,7 @@ class _Creation:
         self.config = config
         self.options = options
         self.executor: Executor | None = None
-        self.hooks_ran = False
+        self.runtime_hooks_ran = False
 
     def prepare(self) -> None:
         config, container, bundle = self.config, self.container, self.options.bundle
@@ -125,11 +125,11 @@ class _Creation:
         """Nothing is left: process, cgroups, mounts (they die with the process), state directory."""
         if self.executor is not None:
             self.executor.kill()
-        if self.hooks_ran and (hooks := self.config.get("hooks", {}).get("poststop")):
-            from stave.container.hooks import run_poststop
+        if self._hooks_ran() and (hooks := self.config.get("hooks", {}).get("poststop")):
+            from stave.container.hooks import run_hooks
 
             state = dumps(self.container.describe("stopped")).encode()
-            run_poststop(hooks, state, self.options.bundle, self.options.log_warning)
+            run_hooks("poststop", hooks, state, self.options.bundle, self.options.log_warning)
         if self.executor is not None and self.executor.cgroups_made:
             from stave.cgroups.manage import remove_created
 
@@ -138,6 +138,11 @@ class _Creation:
             except Error as error:
                 self.options.log_warning(str(error))
         self.container.remove()
+
+    def _hooks_ran(self) -> bool:
+        """Whether any hook of `create` was begun: then the poststop hooks may have something to clean up."""
+        begun = self.executor.begun if self.executor else ()
+        return self.runtime_hooks_ran or any(each.name == "run_container_hook" for each in begun)
 
     def _save_pid(self, pid: int) -> None:
         process = read_process(pid)
@@ -150,7 +155,7 @@ class _Creation:
     def _run_hook(self, operation: Operation) -> None:
         from stave.container.hooks import run_hook
 
-        self.hooks_ran = True
+        self.runtime_hooks_ran = True
         _, path, arguments, environment, timeout = operation.arguments
         before, after = self.container.hook_state("created")
         hook = {"path": path, "args": arguments, "env": environment, "timeout": timeout}

@@ -53,10 +53,10 @@ def destroy(container: Container, log_warning: Callable[[str], None]) -> None:
         remove(groups, container.state.get("cgroupsMade", ()))
     if hooks := container.state.get("hooks", {}).get("poststop"):
         from ocispec.jsontext import dumps
-        from stave.container.hooks import run_poststop
+        from stave.container.hooks import run_hooks
 
         state = dumps(container.describe(STOPPED)).encode()
-        run_poststop(hooks, state, container.state["bundle"], log_warning)
+        run_hooks("poststop", hooks, state, container.state["bundle"], log_warning)
     container.remove()
 
 

@@ -29,6 +29,7 @@ class Executor:
     Attributes:
         pid: the container's process in the runtime's PID namespace; 0 before `clone`.
         master: the terminal's master once the container has sent it, owned by whoever takes it; else -1.
+        begun: the container's operations that are known to have been begun.
         cgroups_made: the directories made, in order.
         times: (name, process, start, end) of operations in nanoseconds of CLOCK_MONOTONIC, if `traced`.
         on_pid: called whenever `pid` is known or has changed, before the process may go on.
@@ -51,6 +52,7 @@ class Executor:
         self.program = program
         self.pid = 0
         self.master = -1
+        self.begun: list[Operation] = []
         self.cgroups_made: list[str] = []
         self.times: list[tuple[str, str, int, int]] = []
         self.on_pid = on_pid
@@ -195,6 +197,8 @@ class Executor:
         """stave-init stands at the operation, or has left by `execute`."""
         while True:
             message = native.receive(self._control)
+            if message.type in (native.FAILED, native.WAITING):
+                self.begun = self._container_operations[: message.operation + 1]
             if message.type == native.TRACE:
                 self._note_times(message)
             elif message.type == native.CONSOLE:

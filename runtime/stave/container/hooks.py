@@ -26,18 +26,24 @@ if TYPE_CHECKING:
 _OUTPUT_LIMIT = 2048  # bytes kept of a hook's output, from its end
 
 
-def run_hooks(kind: str, hooks: Sequence[Hook], state: bytes, directory: str) -> None:
-    """All hooks of a kind have run, in order. Raises HookError at the first that fails."""
-    for index, hook in enumerate(hooks):
-        run_hook(f"/hooks/{kind}/{index}", hook, state, directory)
+def run_hooks(
+    kind: str,
+    hooks: Sequence[Hook],
+    state: bytes,
+    directory: str,
+    warn: Callable[[str], None] | None = None,
+) -> None:
+    """All hooks of a kind have run, in order.
 
-
-def run_poststop(hooks: Sequence[Hook], state: bytes, directory: str, warn: Callable[[str], None]) -> None:
-    """All poststop hooks have run; a failure is a warning, and the next one runs. Spec: runtime.md#lifecycle"""
+    Args:
+        warn: is told of a hook that fails, and the next one runs; without it, HookError is raised.
+    """
     for index, hook in enumerate(hooks):
         try:
-            run_hook(f"/hooks/poststop/{index}", hook, state, directory)
+            run_hook(f"/hooks/{kind}/{index}", hook, state, directory)
         except Error as error:
+            if warn is None:
+                raise
             warn(str(error))
 
 

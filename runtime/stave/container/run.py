@@ -42,7 +42,7 @@ def run(
             native.set_subreaper(True)
         master = create_container(root, container_id, load_config(options.bundle), options)
     try:
-        start(root, container_id)
+        start(root, container_id, options.log_warning)
         if detach:
             return 0
         status = wait_in_foreground(Container.load(root, container_id).pid, master)

@@ -9,7 +9,7 @@ from stave.errors import Error, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ocispec.types import Hook
 
@@ -18,10 +18,14 @@ _FAILED = 5
 _SECCOMP = 8
 _HEAD = 16
 _MESSAGE = 4096
+_FATAL_POSTSTART = 3  # the minor version since which a poststart hook may not fail
 
 
-def start(root: str, container_id: str) -> None:
+def start(root: str, container_id: str, log_warning: Callable[[str], None]) -> None:
     """The user's program has been executed, and the poststart hooks have run.
+
+    Args:
+        log_warning: is told of poststart hooks that failed and may.
 
     Raises:
         StateError: the container is not in the created state.
@@ -29,12 +33,12 @@ def start(root: str, container_id: str) -> None:
     """
     container = Container.load(root, container_id, lock=True)
     try:
-        _start(container)
+        _start(container, log_warning)
     finally:
         container.unlock()
 
 
-def _start(container: Container) -> None:
+def _start(container: Container, log_warning: Callable[[str], None]) -> None:
     status = container.status()
     if status == STOPPED:
         raise StateError("cannot start a container that has stopped")
@@ -49,7 +53,7 @@ def _start(container: Container) -> None:
     _set_off(container)
     posix.unlink(f"{container.directory}/{SOCKET}")
     if container.state["hooks"].get("poststart"):
-        _run_poststart(container, container.state["hooks"]["poststart"])
+        _run_poststart(container, container.state["hooks"]["poststart"], log_warning)
 
 
 def _set_off(container: Container) -> None:
@@ -95,19 +99,26 @@ def _hand_over_listener(container: Container, control: list[tuple[int, int, byte
         raise
 
 
-def _run_poststart(container: Container, hooks: Sequence[Hook]) -> None:
-    """Since version 1.3 of the specification a failure stops the container. Spec: runtime.md#lifecycle"""
+def _run_poststart(container: Container, hooks: Sequence[Hook], log_warning: Callable[[str], None]) -> None:
+    """Since version 1.3 of the specification a failure stops the container; configurations of an older one get
+    a warning, as it was then. Spec: runtime.md#lifecycle"""
     from ocispec.jsontext import dumps
     from stave.container.hooks import run_hooks
 
     state = dumps(container.describe("running")).encode()
+    tolerant = _minor_version(container.config()["ociVersion"]) < _FATAL_POSTSTART
     try:
-        run_hooks("poststart", hooks, state, container.state["bundle"])
+        run_hooks("poststart", hooks, state, container.state["bundle"], log_warning if tolerant else None)
     except Error:
         from stave.container.kill import kill_all
 
         kill_all(container)
         raise
+
+
+def _minor_version(version: str) -> int:
+    """2 of "1.2.0-rc.1": versions of the specification begin with 1."""
+    return int(version.split(".")[1])
 
 
 def _failure(container: Container, data: bytes, control: list[tuple[int, int, bytes]]) -> Error:

@@ -70,16 +70,24 @@ def test_missing_bundle(lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str])
     assert calls == []
 
 
+def test_start(lifecycle: Lifecycle) -> None:
+    """The container is started; warnings go to the log."""
+    calls = lifecycle("start", start=None)
+    assert execute(["--root", "/r", "start", "web"]) == 0
+    ((arguments, named),) = calls
+    assert (arguments[:2], named) == (("/r", "web"), {})
+    assert callable(arguments[2])
+
+
 @pytest.mark.parametrize(
     ("words", "module", "function", "expected"),
     [
-        (["start", "web"], "start", "start", ("/r", "web")),
         (["kill", "web"], "kill", "kill", ("/r", "web", 15, False)),
         (["kill", "--all", "web", "9"], "kill", "kill", ("/r", "web", 9, True)),
         (["kill", "web", "HUP", "-a"], "kill", "kill", ("/r", "web", 1, True)),
     ],
 )
-def test_start_and_kill(
+def test_kill(
     lifecycle: Lifecycle, words: list[str], module: str, function: str, expected: tuple[object, ...]
 ) -> None:
     """The command is its function, called with the container."""
