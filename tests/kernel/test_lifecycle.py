@@ -213,6 +213,7 @@ def test_without_process(container: Container) -> None:
     container.create()
     assert container.status == "created"
     assert "process: is not set" in container.start(status=1).errors
+    assert container.status == "created"
     container.kill("KILL")
     container.wait()
     container.delete()

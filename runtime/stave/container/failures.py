@@ -21,6 +21,8 @@ _ELF_MACHINES = {"x86_64": 62, "aarch64": 183}
 _HINTS: dict[tuple[str, int], str] = {
     ("mount", errno.ENODEV): "the kernel does not know this type of file system",
     ("mount", errno.EBUSY): "already mounted there with other options",
+    ("bind", errno.ENOTDIR): "a directory cannot be mounted onto a file",
+    ("bind", errno.EISDIR): "a file cannot be mounted onto a directory",
     ("setns", errno.EINVAL): "a user namespace cannot be joined twice, nor from several threads",
     ("join_cgroup", errno.EOPNOTSUPP): "the group is threaded, or its domain is invalid",
     ("join_cgroup", errno.EBUSY): "the group passes controllers on to groups below it",

@@ -170,6 +170,17 @@ static int kind_of_target(int source)
 	return S_TYPE(status.stx_mode) == S_DIRECTORY ? PATH_CREATE_DIRECTORY : PATH_CREATE_FILE;
 }
 
+/* The kernel says EINVAL of a directory on a file and of a file on a directory, as of much else. */
+static int attach_bind(struct interpreter *interpreter, int mount, int target, int kind)
+{
+	int error = attach(interpreter, mount, target);
+	int target_kind = error == -EINVAL ? kind_of_target(target) : kind;
+
+	if (target_kind < 0 || target_kind == kind)
+		return error;
+	return kind == PATH_CREATE_DIRECTORY ? -ENOTDIR : -EISDIR;
+}
+
 static int take_source(struct interpreter *interpreter)
 {
 	if (interpreter->sources_taken == interpreter->sources_count)
@@ -200,7 +211,7 @@ int op_bind(struct interpreter *interpreter)
 	target = open_target(interpreter, path, options, kind);
 	CHECK(target);
 	STEP(interpreter, "attach to", path);
-	CHECK(attach(interpreter, mount, target));
+	CHECK(attach_bind(interpreter, mount, target, kind));
 	return set_propagation(interpreter, mount, number(interpreter, 6));
 }
 

@@ -69,8 +69,10 @@ int op_open_root(struct interpreter *interpreter)
 		interpreter->root = open_plain(AT_FDCWD, path, O_PATH | O_DIRECTORY);
 		return interpreter->root < 0 ? interpreter->root : 0;
 	}
-	STEP(interpreter, "make the parent mount private", path);
-	CHECK(make_parent_private(path));
+	if (number(interpreter, 2)) {
+		STEP(interpreter, "make the parent mount private", path);
+		CHECK(make_parent_private(path));
+	}
 	STEP(interpreter, "bind over itself", path);
 	tree = (int)SYS3(__NR_open_tree, AT_FDCWD, path,
 			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);

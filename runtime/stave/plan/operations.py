@@ -40,7 +40,8 @@ CONTAINER: dict[str, tuple[str, str]] = {
     # mount(2) flags (MS_SLAVE|MS_REC ...) for the mount namespace's own root.
     "set_propagation": ("flags", "i"),
     # bind=1: clone the tree onto itself, so that it can become a root of its own; 0: use it as it is (no mount ns).
-    "open_root": ("path bind", "ti"),
+    # isolate=1: the mount that holds it may be shared, and is made private: no root can be pivoted to there.
+    "open_root": ("path bind isolate", "tii"),
     # A new file system on a target in root. parameters: "key=value" or "key", for fsconfig(2).
     # attributes: MOUNT_ATTR_* bits; propagation: MS_* bits, with MS_REC for all below too, or 0;
     # options: MOUNT_* bits below.

@@ -29,6 +29,8 @@ def open_root(program: Program, config: Config, bundle: str, namespaces: Namespa
 
     Spec: config-linux.md#rootfs-mount-propagation
     """
+    own_mounts = int(bool(namespaces.own & CLONE_NEWNS))
+    isolate = own_mounts
     if namespaces.new & CLONE_NEWNS:
         propagation = _propagation(config)
         if propagation & MS_SHARED:
@@ -41,8 +43,8 @@ def open_root(program: Program, config: Config, bundle: str, namespaces: Namespa
             flags = MS_SLAVE
         pointer = "/linux/rootfsPropagation" if propagation else ""
         program.add("set_propagation", pointer, flags | MS_REC)
-    own_mounts = int(bool(namespaces.own & CLONE_NEWNS))
-    program.add("open_root", "/root/path", _root_path(config, bundle), own_mounts)
+        isolate = int(flags == MS_SHARED)
+    program.add("open_root", "/root/path", _root_path(config, bundle), own_mounts, isolate)
 
 
 def enter_root(program: Program, namespaces: Namespaces, no_pivot: bool) -> None:
@@ -57,7 +59,7 @@ def enter_root(program: Program, namespaces: Namespaces, no_pivot: bool) -> None
 
 def enter_host_root(program: Program, config: Config, bundle: str) -> None:
     """The container's root is the process's root, where the container shares the mounts of the host."""
-    program.add("open_root", "/root/path", _root_path(config, bundle), 0)
+    program.add("open_root", "/root/path", _root_path(config, bundle), 0, 0)
     program.add("change_root", "/root/path")
 
 
@@ -85,11 +87,14 @@ def close_up(
     program.operations += read_only
     attributes = MOUNT_ATTR_RDONLY if config["root"].get("readonly") else 0
     propagation = _propagation(config)
+    pointer = "/root/readonly" if attributes else "/linux/rootfsPropagation" if propagation else ""
+    if pointer and not namespaces.own & CLONE_NEWNS:
+        raise ConfigError(pointer, "needs a mount namespace")
+    if not propagation and namespaces.new & CLONE_NEWNS:
+        # What the host mounts in the bundle later is not the container's; binds may still ask for it.
+        propagation = MS_PRIVATE
     if not (attributes or propagation):
         return
-    pointer = "/root/readonly" if attributes else "/linux/rootfsPropagation"
-    if not namespaces.own & CLONE_NEWNS:
-        raise ConfigError(pointer, "needs a mount namespace")
     program.add("set_root", pointer, attributes, propagation)
 
 

@@ -53,7 +53,7 @@ def test_no_namespaces() -> None:
     """A container that shares all namespaces is entered by its root alone."""
     plan = execute(make_process(), 0, make_config(""))
     assert not {"setns", "fork"} & set(names(plan))
-    assert one(plan, "open_root") == ("/bundle/rootfs", 0)
+    assert one(plan, "open_root") == ("/bundle/rootfs", 0, 0)
     assert in_order(plan, "set_dumpable", "open_root", "change_root", "new_session")
 
 

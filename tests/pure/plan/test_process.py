@@ -200,5 +200,6 @@ def test_no_process() -> None:
     del config["process"]
     words = names(create(config))
     assert words[words.index("pivot_root") :] == [
-        "pivot_root", "mask_path", "new_session", "join_keyring", "close_descriptors", "wait_for_start",
+        "pivot_root", "mask_path", "set_root", "new_session", "join_keyring", "close_descriptors",
+        "wait_for_start",
     ]  # fmt: skip

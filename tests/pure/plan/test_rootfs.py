@@ -16,7 +16,7 @@ from .planning import create, found, in_order, make_config, names, one
 )
 def test_path(path: str, resolved: str) -> None:
     """A relative root counts from the bundle."""
-    assert one(create(make_config(root={"path": path})), "open_root") == (resolved, 1)
+    assert one(create(make_config(root={"path": path})), "open_root")[:2] == (resolved, 1)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,7 @@ def test_propagation_of_the_hosts_mounts(word: str, flag: int) -> None:
     never unbindable, as it could not become a root then."""
     plan = create(make_config(linux={"rootfsPropagation": word} if word else {}))
     assert one(plan, "set_propagation") == (flag | c.MS_REC,)
+    assert one(plan, "open_root")[2] == (flag == c.MS_SHARED)
     assert in_order(plan, "set_propagation", "open_root")
 
 
@@ -71,15 +72,17 @@ def test_propagation_of_the_root(word: str, flag: int) -> None:
 
 
 def test_a_joined_mount_namespace_keeps_its_propagation() -> None:
-    """It belongs to others."""
-    assert "set_propagation" not in names(create(make_config("mount=/proc/7/ns/mnt")))
+    """It belongs to others; but the mount that holds the root may be shared, and then no root can be made of it."""
+    plan = create(make_config("mount=/proc/7/ns/mnt"))
+    assert not {"set_propagation", "set_root"} & set(names(plan))
+    assert one(plan, "open_root")[2] == 1
 
 
 def test_read_only() -> None:
     """The root turns read-only last, when all that needs a place to mount on is done."""
     linux = {"maskedPaths": ["/proc/kcore"], "readonlyPaths": ["/proc/sys"]}
     plan = create(make_config(linux=linux, root={"path": "rootfs", "readonly": True}))
-    assert one(plan, "set_root") == (c.MOUNT_ATTR_RDONLY, 0)
+    assert one(plan, "set_root") == (c.MOUNT_ATTR_RDONLY, c.MS_PRIVATE)
     assert in_order(plan, "pivot_root", "mask_path", "make_readonly", "set_root", "new_session")
 
 
@@ -89,9 +92,9 @@ def test_read_only_with_propagation() -> None:
     assert one(create(config), "set_root") == (c.MOUNT_ATTR_RDONLY, c.MS_SHARED | c.MS_REC)
 
 
-def test_writable() -> None:
-    """There is nothing to set then."""
-    assert "set_root" not in names(create(make_config()))
+def test_root_without_propagation() -> None:
+    """The root itself does not hear from the host, unless that is asked for."""
+    assert one(create(make_config()), "set_root") == (0, c.MS_PRIVATE)
 
 
 @pytest.mark.parametrize(
