@@ -31,6 +31,7 @@ def features() -> dict[str, Any]:
     from stave import __version__
     from stave.cli.version import COMMIT
     from stave.plan.mount_options import MOUNT_OPTIONS
+    from stave.seccomp.features import library_version
 
     return {
         "ociVersionMin": OCI_VERSION_MIN,
@@ -41,6 +42,7 @@ def features() -> dict[str, Any]:
         "annotations": {
             "stave.version": __version__,
             "stave.commit": COMMIT,
+            "io.github.seccomp.libseccomp.version": library_version(),
             # Callers ask for checkpoints by this name, whatever the runtime's own is.
             "org.opencontainers.runc.checkpoint.enabled": "false",
         },
@@ -58,7 +60,7 @@ def _linux() -> dict[str, Any]:
     return {
         "namespaces": sorted(NAMESPACES),
         "capabilities": list(NAMES),
-        "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": False},
+        "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": True},
         "seccomp": supported(),
         "apparmor": {"enabled": True},
         "selinux": {"enabled": True},

@@ -4,6 +4,11 @@ from typing import NewType
 Context = NewType("Context", object)
 Conditions = NewType("Conditions", object)
 
+class Version:
+    major: int
+    minor: int
+    micro: int
+
 class _FFI:
     NULL: Conditions
     def new(self, cdecl: str, init: Sequence[tuple[int, int, int, int]]) -> Conditions: ...
@@ -30,6 +35,7 @@ class _Lib:
         self, ctx: Context, action: int, syscall: int, arg_cnt: int, arg_array: Conditions
     ) -> int: ...
     def seccomp_export_bpf(self, ctx: Context, fd: int) -> int: ...
+    def seccomp_version(self) -> Version: ...
     def kernel_knows_flag(self, flag: int) -> int: ...
 
 ffi: _FFI

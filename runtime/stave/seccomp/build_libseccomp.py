@@ -36,6 +36,9 @@ ffibuilder.cdef(
     );
     int seccomp_export_bpf(const scmp_filter_ctx ctx, int fd);
 
+    struct scmp_version { unsigned int major; unsigned int minor; unsigned int micro; };
+    const struct scmp_version *seccomp_version(void);
+
     int kernel_knows_flag(unsigned int flag);
     """
 )

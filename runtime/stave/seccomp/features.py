@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from errno import EEXIST
+
 from stave.seccomp._libseccomp import lib
 from stave.seccomp.profile import (
     ACTIONS,
@@ -31,10 +33,27 @@ def supported() -> dict[str, bool | list[str]]:
         "enabled": True,
         "actions": sorted(ACTIONS),
         "operators": sorted(OPERATORS),
-        "archs": [name for name in ARCHITECTURES if architecture_token(name)],
+        "archs": [name for name in ARCHITECTURES if _library_takes(architecture_token(name))],
         "knownFlags": sorted(FLAGS),
         "supportedFlags": sorted(name for name, bit in FLAGS.items() if _kernel_takes(bit)),
     }
+
+
+def library_version() -> str:
+    """The version of the libseccomp that is loaded, as "2.5.4"."""
+    version = lib.seccomp_version()
+    return f"{version.major}.{version.minor}.{version.micro}"
+
+
+def _library_takes(token: int) -> bool:
+    """Whether filters for the architecture can be made here: not for one with the other byte order."""
+    if not token:
+        return False
+    context = lib.seccomp_init(ACTIONS["SCMP_ACT_ALLOW"])
+    try:
+        return lib.seccomp_arch_add(context, token) in (0, -EEXIST)
+    finally:
+        lib.seccomp_release(context)
 
 
 def _kernel_takes(bit: int) -> bool:

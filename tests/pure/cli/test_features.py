@@ -37,4 +37,6 @@ def test_content(document: Any) -> None:
     assert {"rbind", "ro", "rro", "rprivate"} <= set(document["mountOptions"])
     assert len(document["linux"]["namespaces"]) == 8
     assert "CAP_CHECKPOINT_RESTORE" in document["linux"]["capabilities"]
+    version = document["annotations"]["io.github.seccomp.libseccomp.version"]
+    assert len([int(part) for part in version.split(".")]) == 3
     assert document["annotations"]["org.opencontainers.runc.checkpoint.enabled"] == "false"
