@@ -23,6 +23,7 @@ SOURCES = {
 
 # What each package may import of the others. `errors` and the package itself are for all.
 ALLOWED = {
+    "stave.library": {"container", "ocispec"},
     "stave.cli": {"doctor", "container", "plan", "seccomp", "cgroups", "host", "ocispec"},
     "stave.doctor": {"container", "plan", "seccomp", "cgroups", "host", "native", "ocispec"},
     "stave.container": {"plan", "seccomp", "cgroups", "host", "native", "ocispec"},
@@ -32,7 +33,7 @@ ALLOWED = {
     "stave.host": {"ocispec"},
     "stave.native": {"plan"},
     "stave.errors": set(),
-    "stave": set(),
+    "stave": {"library"},
     "ocispec": {"ocispec"},
     "ociimage": {"ocispec"},
     "cooper": {"ociimage", "ocispec"},

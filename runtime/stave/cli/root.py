@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import posix
 
+from stave.container.state import DEFAULT_ROOT
 from stave.errors import Error, KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from stave.cli.parser import Invocation
-
-DEFAULT_ROOT = "/run/stave"
 
 
 def state_root(invocation: Invocation) -> str:

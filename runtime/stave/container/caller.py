@@ -8,7 +8,7 @@ from stave.errors import Error, KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ocispec.types import Process
 
@@ -25,6 +25,7 @@ class CreateOptions:
         no_new_keyring: leave the session keyring alone.
         preserve_fds: how many descriptors from 3 on stay open in the user's program.
         trace: file for a trace of the operations; None for none.
+        streams: descriptors that become the process's standard input, output and error.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class CreateOptions:
         "no_pivot",
         "pid_file",
         "preserve_fds",
+        "streams",
         "trace",
     )
 
@@ -49,6 +51,7 @@ class CreateOptions:
         no_new_keyring: bool = False,
         preserve_fds: int = 0,
         trace: str | None = None,
+        streams: Sequence[int] = (0, 1, 2),
     ) -> None:
         self.bundle = bundle
         self.log_warning = log_warning
@@ -58,6 +61,7 @@ class CreateOptions:
         self.no_new_keyring = no_new_keyring
         self.preserve_fds = preserve_fds
         self.trace = trace
+        self.streams = streams
 
 
 def write_pid_file(path: str, pid: int) -> None:

@@ -44,6 +44,7 @@ def create(root: str, container_id: str, options: CreateOptions) -> None:
 def create_container(root: str, container_id: str, config: Config, options: CreateOptions) -> int:
     """As `create`; returns the terminal's master (owned by the caller) if there is one and it was not sent, else -1."""
     check_preserved(options.preserve_fds)
+    config = _with_plugins(config, options.bundle)
     container = Container.make(root, container_id, {"id": container_id})
     creation = _Creation(container, config, options)
     try:
@@ -58,11 +59,21 @@ def create_container(root: str, container_id: str, config: Config, options: Crea
 
 def plan_bundle(bundle: str, container_id: str = "CONTAINER", *, facts: Facts | None = None) -> Plan:
     """What `create` and `start` would do for a bundle, for `stave explain`; nothing is done."""
-    config = load_config(bundle)
+    config = _with_plugins(load_config(bundle), bundle)
     facts = facts or read_facts(config)
     cgroups = plan_cgroups(config, container_id, facts.cgroups, rootless=facts.rootless)
     container = Container("/run/stave", container_id, _state(container_id, config, bundle, cgroups))
     return _plan(container, config, CreateOptions(bundle, lambda _: None), facts, cgroups)
+
+
+def _with_plugins(config: Config, bundle: str) -> Config:
+    """The configuration as the plug-ins want it that it asks for; most ask for none, and none is loaded then."""
+    asked = [mount for mount in config.get("mounts", ()) if mount.get("type", "")[:2] == "x-"]
+    if not asked and "stave.payload" not in config.get("annotations", {}):
+        return config
+    from stave.container.plugins import apply
+
+    return apply(config, bundle)
 
 
 class _Creation:
@@ -102,9 +113,13 @@ class _Creation:
             on_pid=self._save_pid,
             run_hook=self._run_hook,
             preserve_fds=options.preserve_fds,
+            streams=options.streams,
             traced=options.trace is not None,
         )
-        executor.run()
+        try:
+            executor.run()
+        finally:
+            executor.close()
         master = executor.master
         if master >= 0 and options.console_socket:
             native.send_descriptor(options.console_socket, master, "/dev/ptmx")

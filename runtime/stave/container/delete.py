@@ -34,10 +34,13 @@ def delete(root: str, container_id: str, force: bool, log_warning: Callable[[str
             _remove_unfinished(root, container_id)
             return
         raise
-    status = container.status()
-    if status != STOPPED and not force:
-        raise StateError(f"cannot delete container {container_id} that is not stopped: {status}")
-    destroy(container, log_warning)
+    try:
+        status = container.status()
+        if status != STOPPED and not force:
+            raise StateError(f"cannot delete container {container_id} that is not stopped: {status}")
+        destroy(container, log_warning)
+    finally:
+        container.unlock()
 
 
 def destroy(container: Container, log_warning: Callable[[str], None]) -> None:
@@ -101,4 +104,7 @@ def _remove_unfinished(root: str, container_id: str) -> None:
     container = Container(root, container_id, {})
     if exists(container.directory):
         container.lock()
-        container.remove()
+        try:
+            container.remove()
+        finally:
+            container.unlock()

@@ -43,12 +43,68 @@ def execute(
     """The process runs in the container (detach), or has run.
 
     Args:
-        process: an object like config.json's `process`.
-        cgroups: sub-groups to join instead of the container's own, "PATH" or "controller[,controller]:PATH".
-        ignore_paused: let the process join a paused container; it runs when that is resumed.
+        pid_file: gets its decimal pid.
+        console_socket: where a terminal's master goes.
+        trace: file for a trace of the operations.
+
+    The others are those of `begin`.
 
     Returns:
         0 if detached, else the process's exit status, or 128 and the number of the signal that ended it.
+
+    Raises: as `begin`.
+    """
+    check_console(process, console_socket, detach=detach)
+    executor = begin(
+        root,
+        container_id,
+        process,
+        preserve_fds=preserve_fds,
+        cgroups=cgroups,
+        ignore_paused=ignore_paused,
+        traced=trace is not None,
+        log_warning=log_warning,
+    )
+    try:
+        if executor.master >= 0 and console_socket:
+            from stave.native.module import send_descriptor
+
+            send_descriptor(console_socket, executor.master, "/dev/ptmx")
+        if pid_file:
+            write_pid_file(pid_file, executor.pid)
+    except BaseException:
+        executor.kill()
+        raise
+    if trace is not None:
+        from stave.container.trace import write_trace
+
+        write_trace(trace, executor.times)
+    if detach:
+        return 0
+    from stave.container.foreground import wait_in_foreground
+
+    return wait_in_foreground(executor.pid, -1 if console_socket else executor.master)
+
+
+def begin(
+    root: str,
+    container_id: str,
+    process: Process,
+    *,
+    preserve_fds: int = 0,
+    cgroups: Sequence[str] = (),
+    ignore_paused: bool = False,
+    streams: Sequence[int] = (0, 1, 2),
+    traced: bool = False,
+    log_warning: Callable[[str], None],
+) -> Executor:
+    """The process runs in the container, as our child; `pid` and `master` of what is returned tell of it.
+
+    Args:
+        process: an object like config.json's `process`.
+        cgroups: sub-groups to join instead of the container's own, "PATH" or "controller[,controller]:PATH".
+        ignore_paused: let the process join a paused container; it runs when that is resumed.
+        streams: descriptors that become its standard input, output and error.
 
     Raises:
         StateError: the container is stopped, or paused.
@@ -56,7 +112,6 @@ def execute(
     """
     container = Container.load(root, container_id)
     _check_status(container, ignore_paused)
-    check_console(process, console_socket, detach=detach)
     check_preserved(preserve_fds)
     config = container.config()
     plan = plan_exec(
@@ -79,28 +134,17 @@ def execute(
         on_pid=lambda pid: None,
         on_seccomp=lambda listener: _send_listener(container, executor.pid, listener),
         preserve_fds=preserve_fds,
-        traced=trace is not None,
+        streams=streams,
+        traced=traced,
     )
     try:
         executor.run()
-        if executor.master >= 0 and console_socket:
-            from stave.native.module import send_descriptor
-
-            send_descriptor(console_socket, executor.master, "/dev/ptmx")
-        if pid_file:
-            write_pid_file(pid_file, executor.pid)
     except BaseException:
         executor.kill()
         raise
-    if trace is not None:
-        from stave.container.trace import write_trace
-
-        write_trace(trace, executor.times)
-    if detach:
-        return 0
-    from stave.container.foreground import wait_in_foreground
-
-    return wait_in_foreground(executor.pid, -1 if console_socket else executor.master)
+    finally:
+        executor.close()
+    return executor
 
 
 def _send_listener(container: Container, pid: int, listener: int) -> None:

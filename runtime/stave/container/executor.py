@@ -18,7 +18,7 @@ from stave.plan.program import TRACED, Program, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stave.plan.program import Operation
 
@@ -47,6 +47,7 @@ class Executor:
         run_hook: Callable[[Operation], None] | None = None,
         on_seccomp: Callable[[int], None] | None = None,
         preserve_fds: int = 0,
+        streams: Sequence[int] = (0, 1, 2),
         traced: bool = False,
     ) -> None:
         self.program = program
@@ -61,6 +62,7 @@ class Executor:
         self._state_directory = state_directory
         self._descriptors = descriptors
         self._preserve_fds = preserve_fds
+        self._streams = streams
         self._traced = traced
         self._control = -1
         self._container_operations = program.container_operations()
@@ -87,6 +89,14 @@ class Executor:
                 self._read_until(index, operation)
                 stopped = True
             index += 1
+
+    def close(self) -> None:
+        """What was opened on the way is closed; the terminal's master is its owner's."""
+        for descriptor in (self._control, *self._descriptors.values()):
+            if descriptor >= 0:
+                posix.close(descriptor)
+        self._control = -1
+        self._descriptors.clear()
 
     def kill(self) -> None:
         """The process that was started is gone and collected."""
@@ -153,7 +163,9 @@ class Executor:
         arguments = ["stave-init", str(theirs), str(program), str(listener)]
         kept = [theirs, program, *self._descriptors.values()]
         self._gone_at = time.monotonic_ns()
-        self.pid = native.launch(image, arguments, operation.arguments[0], self._preserve_fds, kept)
+        self.pid = native.launch(
+            image, arguments, self._streams, operation.arguments[0], self._preserve_fds, kept
+        )
         for descriptor in (theirs, program, image):
             posix.close(descriptor)
         self.on_pid(self.pid)

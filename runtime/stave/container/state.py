@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ocispec.types import Config
 
 SPEC_VERSION = "1.3.0"
+DEFAULT_ROOT = "/run/stave"
 SOCKET = "start.sock"
 _ID_LIMIT = 1024
 _LOCK_TIMEOUT = 10.0  # seconds

@@ -128,11 +128,28 @@ int stave_listen(int directory, const char *name)
 struct child {
 	int image;
 	char *const *arguments;
+	const int *streams;
 	int preserve;
 	const int *kept;
 	int kept_count;
 	int error;
 };
+
+/* Descriptors 0, 1 and 2 are the three given ones, which may be any of these in any order. */
+static int take_streams(const int *given)
+{
+	int streams[3];
+
+	for (int i = 0; i < 3; i++) {
+		streams[i] = given[i];
+		if (given[i] < 3 && given[i] != i)
+			streams[i] = fcntl(given[i], F_DUPFD_CLOEXEC, 3);
+	}
+	for (int i = 0; i < 3; i++)
+		if (streams[i] < 0 || (streams[i] != i && dup2(streams[i], i) < 0))
+			return -errno;
+	return 0;
+}
 
 /* Shares the runtime's memory (CLONE_VM) until execve: no page is copied, none is charged elsewhere. */
 static int run_child(void *data)
@@ -140,6 +157,9 @@ static int run_child(void *data)
 	static char *const environment[] = {NULL};
 	struct child *child = data;
 
+	child->error = take_streams(child->streams);
+	if (child->error)
+		_exit(127);
 	if (syscall(SYS_close_range, 3u + (unsigned)child->preserve, ~0u, CLOSE_RANGE_CLOEXEC)) {
 		child->error = -errno;
 		_exit(127);
@@ -180,10 +200,10 @@ static int clone_until_exec(int (*function)(void *), void *data, int *child_erro
 	return error ? error : pid;
 }
 
-int stave_launch(int image, char *const *arguments, uint64_t flags, int preserve, const int *kept,
-		 int kept_count)
+int stave_launch(int image, char *const *arguments, const int *streams, uint64_t flags, int preserve,
+		 const int *kept, int kept_count)
 {
-	struct child child = {image, arguments, preserve, kept, kept_count, 0};
+	struct child child = {image, arguments, streams, preserve, kept, kept_count, 0};
 
 	return clone_until_exec(run_child, &child, &child.error, flags);
 }

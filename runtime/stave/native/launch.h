@@ -22,10 +22,10 @@ int stave_socket_pair(int *ends);
 int stave_listen(int directory, const char *name);
 
 /* Starts stave-init in a new process with clone(2) flags `flags` and returns its pid; when this returns
- * it has already been executed. The process keeps 0, 1, 2, `preserve` descriptors from 3 on, and `kept`;
- * `arguments` ends in NULL. */
-int stave_launch(int image, char *const *arguments, uint64_t flags, int preserve, const int *kept,
-		 int kept_count);
+ * it has already been executed. The process has the three `streams` as 0, 1 and 2, and keeps `preserve`
+ * descriptors from 3 on and `kept`, none of which is below 3; `arguments` ends in NULL. */
+int stave_launch(int image, char *const *arguments, const int *streams, uint64_t flags, int preserve,
+		 const int *kept, int kept_count);
 
 int stave_send_go(int socket, int pid);
 int stave_send_source(int socket, int mount);

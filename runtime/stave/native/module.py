@@ -72,11 +72,24 @@ def listen(directory: int, name: str) -> int:
     return check(lib.stave_listen(directory, _path(name)), name)
 
 
-def launch(image: int, arguments: Sequence[str], flags: int, preserve: int, kept: Sequence[int]) -> int:
+def launch(
+    image: int,
+    arguments: Sequence[str],
+    streams: Sequence[int],
+    flags: int,
+    preserve: int,
+    kept: Sequence[int],
+) -> int:
     """Starts stave-init and returns its pid; it has been executed when this returns."""
     texts = [ffi.new("char[]", argument.encode()) for argument in arguments]
     pid: int = lib.stave_launch(
-        image, ffi.new("char *[]", [*texts, ffi.NULL]), flags, preserve, ffi.new("int[]", kept), len(kept)
+        image,
+        ffi.new("char *[]", [*texts, ffi.NULL]),
+        ffi.new("int[3]", streams),
+        flags,
+        preserve,
+        ffi.new("int[]", kept),
+        len(kept),
     )
     return check(pid, "clone")
 

@@ -1,0 +1,179 @@
+"""Containers from Python, without a program being started for each step."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import stave as library
+from ocispec.errors import InvalidConfig
+from stave.errors import ContainerExists, ContainerNotFound, KernelError, StateError
+
+from . import host
+from .driver import Container, Stave
+
+
+@pytest.fixture
+def containers(container: Container) -> Iterator[library.Runtime]:
+    """The library with the test's state directory; it leaves no descriptor open."""
+    container.write_config()
+    warnings: list[str] = []
+    before = set(os.listdir("/proc/self/fd"))
+    yield library.Runtime(container.stave.root, on_warning=warnings.append)
+    assert set(os.listdir("/proc/self/fd")) == before
+    assert warnings == []
+
+
+def test_a_life(container: Container, containers: library.Runtime) -> None:
+    """create, start, wait, delete: states, output and exit status are those of the program."""
+    container.script("read line; echo got $line; exit 3")
+    with containers.create(
+        container.id, container.bundle, config=container.config, stdin=library.PIPE, stdout=library.PIPE
+    ) as made:
+        assert made.status == "created"
+        assert made.state()["id"] == container.id
+        assert made.process and made.process.stdin and made.process.stdout
+        made.start()
+        made.process.stdin.write(b"this\n")
+        assert made.process.stdout.readline() == b"got this\n"
+        assert made.wait(20) == 3
+        assert made.status == "stopped"
+        for pipe in (made.process.stdin, made.process.stdout):
+            pipe.close()
+    with pytest.raises(ContainerNotFound):
+        containers.get(container.id)
+
+
+def test_bundle_with_its_own_configuration(container: Container, containers: library.Runtime) -> None:
+    """Without `config` it is config.json's."""
+    container.script("exit 4")
+    container.write_config()
+    with containers.run(container.id, container.bundle, stdout=library.DEVNULL) as made:
+        assert made.wait(20) == 4
+
+
+def test_exec(container: Container, containers: library.Runtime) -> None:
+    """Another process has its own streams, variables and directory, and gives its exit status."""
+    container.runs("sleep", "1000")
+    with containers.run(container.id, container.bundle, config=container.config) as made:
+        process = made.exec(
+            ["sh", "-c", "echo $A $PWD; exit 5"], env={"A": "b"}, cwd="/bin", stdout=library.PIPE
+        )
+        assert process.stdout is not None
+        with process.stdout as output:
+            assert output.read() == b"b /bin\n"
+        assert process.wait(20) == 5
+        assert process.poll() == 5
+
+
+def test_signals(container: Container, containers: library.Runtime) -> None:
+    """A signal's number, negative, is what ended the program."""
+    container.runs("sleep", "1000")
+    with containers.run(container.id, container.bundle, config=container.config) as made:
+        assert made.process is not None
+        assert made.process.poll() is None
+        with pytest.raises(TimeoutError):
+            made.wait(0.01)
+        made.kill(signal.SIGKILL)
+        assert made.wait(20) == -signal.SIGKILL
+
+
+def test_pause(container: Container, containers: library.Runtime) -> None:
+    """The container stands still, and may be resumed: no lock is left behind."""
+    container.runs("sleep", "1000")
+    with containers.run(container.id, container.bundle, config=container.config) as made:
+        made.pause()
+        assert made.status == "paused"
+        made.resume()
+        assert made.status == "running"
+        with pytest.raises(StateError):
+            made.resume()
+        assert made.processes() == [made.pid]
+
+
+def test_streams_in_another_order(container: Container, containers: library.Runtime) -> None:
+    """The caller's own descriptors may be any of the program's, also crosswise."""
+    container.script("echo out; echo err >&2")
+    read, write = os.pipe()
+    with containers.run(
+        container.id, container.bundle, config=container.config, stdin=2, stdout=write, stderr=write
+    ) as made:
+        os.close(write)
+        assert made.wait(20) == 0
+    with open(read, "rb") as output:
+        assert sorted(output.read().splitlines()) == [b"err", b"out"]
+
+
+def test_found_by_another(container: Container, containers: library.Runtime, stave: Stave) -> None:
+    """The program and the library know the same containers."""
+    container.launch()
+    (found,) = containers
+    assert found.id == container.id
+    assert found.pid == container.pid
+    assert found.process is None
+    stave("kill", container.id, "KILL")
+    assert found.wait(20) is None
+    container.wait()
+    found.delete()
+    assert list(containers) == []
+
+
+def test_failures(container: Container, containers: library.Runtime) -> None:
+    """They are exceptions, and nothing is left of the container."""
+    broken = {**container.config, "hostname": 5}
+    with pytest.raises(InvalidConfig, match="hostname"):
+        containers.create(container.id, container.bundle, config=broken)
+    container.runs("/bin/missing")
+    with pytest.raises(KernelError, match="/bin/missing"):
+        containers.run(container.id, container.bundle, config=container.config, stdout=library.PIPE)
+    container.runs("true")
+    with (
+        containers.create(container.id, container.bundle, config=container.config),
+        pytest.raises(ContainerExists),
+    ):
+        containers.create(container.id, container.bundle, config=container.config)
+    with pytest.raises(ContainerNotFound):
+        containers.get(container.id)
+
+
+def test_the_configuration_is_not_changed(container: Container, containers: library.Runtime) -> None:
+    """The caller's object stays as it was."""
+    container.runs("true")
+    container.config["annotations"] = None
+    with containers.create(container.id, container.bundle, config=container.config):
+        assert container.config["annotations"] is None
+        assert container.config["root"]["path"] == "rootfs"
+
+
+def test_terminal(container: Container, containers: library.Runtime) -> None:
+    """With process.terminal the master is the caller's."""
+    container.script("test -t 0 && echo terminal")
+    container.process["terminal"] = True
+    with containers.run(container.id, container.bundle, config=container.config) as made:
+        assert made.process is not None
+        said = b""
+        while b"terminal" not in said:
+            said += os.read(made.process.terminal, 100)
+        os.close(made.process.terminal)
+
+
+def test_threads(container: Container, containers: library.Runtime) -> None:
+    """Several threads may make containers at once."""
+    container.script("exit 6")
+    found: list[int | None] = []
+
+    def live(number: int) -> None:
+        config = {**container.config, "linux": {**container.linux, "cgroupsPath": f"/{host.GROUP}/t{number}"}}
+        with containers.run(f"t{number}", container.bundle, config=config) as made:
+            found.append(made.wait(20))
+
+    threads = [threading.Thread(target=live, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [6] * 8
