@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import stave as library
+from ocispec.config import check
 from ocispec.errors import InvalidConfig
-from stave.errors import ContainerExists, ContainerNotFound, KernelError, StateError
+from stave.errors import ContainerExists, ContainerNotFound, Error, StateError
 
 from . import host
 from .driver import Container, Stave
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "library.md").read_text()
+EXAMPLES = [
+    re.sub("^    ", "", block, flags=re.MULTILINE)
+    for block in re.findall(r"(?:^(?:    .*)?\n)+", PAGE, flags=re.MULTILINE)
+    if re.match(r"\s*(import|def) ", block)
+]
 
 
 @pytest.fixture
@@ -42,8 +53,6 @@ def test_a_life(container: Container, containers: library.Runtime) -> None:
         assert made.process.stdout.readline() == b"got this\n"
         assert made.wait(20) == 3
         assert made.status == "stopped"
-        for pipe in (made.process.stdin, made.process.stdout):
-            pipe.close()
     with pytest.raises(ContainerNotFound):
         containers.get(container.id)
 
@@ -60,13 +69,11 @@ def test_exec(container: Container, containers: library.Runtime) -> None:
     """Another process has its own streams, variables and directory, and gives its exit status."""
     container.runs("sleep", "1000")
     with containers.run(container.id, container.bundle, config=container.config) as made:
-        process = made.exec(
-            ["sh", "-c", "echo $A $PWD; exit 5"], env={"A": "b"}, cwd="/bin", stdout=library.PIPE
-        )
-        assert process.stdout is not None
-        with process.stdout as output:
-            assert output.read() == b"b /bin\n"
-        assert process.wait(20) == 5
+        script = "echo $A $PWD; exit 5"
+        with made.exec(["sh", "-c", script], env={"A": "b"}, cwd="/bin", stdout=library.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.read() == b"b /bin\n"
+            assert process.wait(20) == 5
         assert process.poll() == 5
 
 
@@ -128,7 +135,7 @@ def test_failures(container: Container, containers: library.Runtime) -> None:
     with pytest.raises(InvalidConfig, match="hostname"):
         containers.create(container.id, container.bundle, config=broken)
     container.runs("/bin/missing")
-    with pytest.raises(KernelError, match="/bin/missing"):
+    with pytest.raises(Error, match="/bin/missing"):
         containers.run(container.id, container.bundle, config=container.config, stdout=library.PIPE)
     container.runs("true")
     with (
@@ -177,3 +184,38 @@ def test_threads(container: Container, containers: library.Runtime) -> None:
     for thread in threads:
         thread.join(60)
     assert found == [6] * 8
+
+
+def example(container: Container, text: str) -> dict[str, Any]:
+    """The page's example that holds this text has run, with the container's bundle; returns its names."""
+    (code,) = [block for block in EXAMPLES if text in block]
+    code = code.replace("/bundles/web", str(container.bundle))
+    code = code.replace("stave.Runtime()", f"stave.Runtime({str(container.stave.root)!r})")
+    names: dict[str, Any] = {}
+    exec(compile(code, "library.md", "exec"), names)
+    return names
+
+
+def test_page_a_life(container: Container, capfd: pytest.CaptureFixture[str]) -> None:
+    """The first example prints what it says."""
+    container.script("echo hello; exit 7")
+    container.write_config()
+    example(container, "print(container.status)")
+    assert capfd.readouterr().out.splitlines() == ["created", "b'hello\\n'", "7"]
+
+
+def test_page_one_more_process(container: Container, capfd: pytest.CaptureFixture[str]) -> None:
+    """The second example, too."""
+    container.runs("sleep", "1000")
+    container.write_config()
+    example(container, "container.exec")
+    assert capfd.readouterr().out.splitlines() == ["b'hello\\n'", "0"]
+
+
+def test_page_plugins(container: Container) -> None:
+    """The plug-ins of the page make valid configurations."""
+    names = example(container, "def run_wasm")
+    changed = names["run_wasm"](container.config, str(container.bundle))
+    assert changed["process"]["args"][0] == "/wasm"
+    changed["mounts"] += names["secret"]({"destination": "/run/secret", "type": "x-secret"}, "")
+    check("config", changed)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Container:
-    """A container, made by this process or found by its id. As a context manager it deletes itself in the end.
+    """A container, made by this process or found by its id. As a context manager it closes its pipes and deletes itself in the end.
 
     Attributes:
         id: its name, unique below `root`.
@@ -210,6 +210,8 @@ class Container:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self.process is not None:
+            self.process.close()
         self.delete(force=True)
 
     def __repr__(self) -> str:

@@ -85,7 +85,8 @@ class Notification:
         """A descriptor of ours, put into the caller; returns its number there. Raises OSError."""
         flags = os.O_CLOEXEC if close_on_exec else 0
         request = bytearray(_ADDITION.pack(self.id, 0, descriptor, 0, flags))
-        return fcntl.ioctl(self._listener, _ADD_DESCRIPTOR, request)
+        number: int = fcntl.ioctl(self._listener, _ADD_DESCRIPTOR, request)
+        return number
 
 
 Handler = Callable[[Notification], "int | Continue"]

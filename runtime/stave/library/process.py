@@ -9,7 +9,7 @@ from typing import IO
 
 
 class Process:
-    """A child of this process that runs in a container.
+    """A child of this process that runs in a container. As a context manager it closes its pipes and is waited for.
 
     Attributes:
         pid: in this process's PID namespace.
@@ -54,6 +54,19 @@ class Process:
                 signal.pidfd_send_signal(self._descriptor, number)
             except ProcessLookupError:
                 pass
+
+    def close(self) -> None:
+        """The caller's ends of its pipes are closed."""
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        self.wait()
 
     def fileno(self) -> int:
         """A pidfd: readable once the process has ended, for `select`, `selectors` and asyncio."""
