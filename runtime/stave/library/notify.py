@@ -15,9 +15,8 @@ import struct
 import tempfile
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from ocispec.types import Config
 from stave.errors import ConfigError, Error
 
 _MAGIC = ord("!")
@@ -169,7 +168,7 @@ class Listener:
         return answer, 0, 0
 
 
-def listen(handler: Handler, config: Config) -> Listener:
+def listen(handler: Handler, config: dict[str, Any]) -> Listener:
     """A listener, to which the configuration now says that notifications go.
 
     Raises:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ocispec.config import check, load_config, without_nulls
+from ocispec.config import check, load_config, read_file, without_nulls
+from ocispec.jsontext import loads
 from stave.container.caller import CreateOptions
 from stave.container.create import create_container
 from stave.container.state import DEFAULT_ROOT, list_all
@@ -75,14 +77,21 @@ class Runtime:
         Spec: runtime.md#create
         """
         directory = os.path.realpath(bundle)
-        checked = _configuration(directory, config)
+        own: Any
+        if config is not None:
+            own = without_nulls(copy.deepcopy(dict(config)))
+        else:
+            # One that is to be completed need not be valid as it is written.
+            own = loads(read_file(f"{directory}/config.json")) if on_notify else load_config(directory)
         with contextlib.ExitStack() as opened:
             listener = None
             if on_notify is not None:
                 from stave.library.notify import listen
 
-                listener = listen(on_notify, checked)
+                listener = listen(on_notify, own)
                 opened.callback(listener.close)
+            if on_notify or config is not None:
+                check("config", own)
             streams = Streams(stdin, stdout, stderr)
             opened.callback(streams.abandon)
             options = CreateOptions(
@@ -93,7 +102,7 @@ class Runtime:
                 preserve_fds=preserve_fds,
                 streams=streams.descriptors,
             )
-            master = create_container(self.root, container_id, checked, options)
+            master = create_container(self.root, container_id, own, options)
             opened.pop_all()
         streams.close()
         process = Process(State.load(self.root, container_id).pid, streams.pipes, master)
@@ -118,16 +127,6 @@ class Runtime:
         """All containers, by name; one that is being made has no state yet and is passed over."""
         for record in list_all(self.root):
             yield Container(self.root, record["id"], None, self._on_warning)
-
-
-def _configuration(bundle: str, config: Mapping[str, Any] | None) -> Any:
-    if config is None:
-        return load_config(bundle)
-    import copy
-
-    own = without_nulls(copy.deepcopy(dict(config)))
-    check("config", own)
-    return own
 
 
 def _default_root() -> str:
