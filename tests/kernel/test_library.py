@@ -171,7 +171,7 @@ def test_terminal(container: Container, containers: library.Runtime) -> None:
 
 
 def test_threads(container: Container, containers: library.Runtime) -> None:
-    """Several threads may make containers at once."""
+    """Several threads may make containers at once; what all threads share stays as it is."""
     container.script("exit 6")
     found: list[int | None] = []
 
@@ -186,6 +186,17 @@ def test_threads(container: Container, containers: library.Runtime) -> None:
     for thread in threads:
         thread.join(60)
     assert found == [6] * 8
+    umask = os.umask(0o022)
+    os.umask(umask)
+    assert umask == 0o022
+
+
+def test_only_the_owner_may_start(container: Container, containers: library.Runtime) -> None:
+    """The socket that start uses is nobody else's, whatever the umask."""
+    container.runs("true")
+    with containers.create(container.id, container.bundle, config=container.config) as made:
+        mode = os.stat(f"{made.root}/{made.id}/start.sock").st_mode
+        assert mode & 0o777 == 0o600
 
 
 def example(container: Container, text: str) -> dict[str, Any]:

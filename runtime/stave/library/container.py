@@ -67,7 +67,7 @@ class Container:
         """
         from stave.container.start import start
 
-        start(self.root, self.id)
+        start(self.root, self.id, self._on_warning)
 
     def kill(self, number: int = signal.SIGTERM, *, everybody: bool = False) -> None:
         """The first process, or everybody, has got the signal. Spec: runtime.md#kill

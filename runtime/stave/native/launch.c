@@ -107,7 +107,6 @@ int stave_socket_pair(int *ends)
 int stave_listen(int directory, const char *name)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	mode_t mask;
 	int fd, error = 0;
 
 	if (snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", directory, name) >=
@@ -116,10 +115,9 @@ int stave_listen(int directory, const char *name)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	mask = umask(0177);
-	if (bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 8))
+	/* The name gets the mode that the socket has; the umask would be every thread's. */
+	if (fchmod(fd, 0600) || bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 8))
 		error = -errno;
-	umask(mask);
 	if (error)
 		close(fd);
 	return error ? error : fd;
