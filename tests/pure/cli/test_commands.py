@@ -46,6 +46,7 @@ def test_create_and_run(lifecycle: Lifecycle, tmp_path: Path, command: str) -> N
         "no_new_keyring": False,
         "preserve_fds": 3,
         "trace": None,
+        "streams": (0, 1, 2),
     }
     own = {"detach": False, "keep": False, "no_subreaper": False}
     assert named == (own if command == "run" else {})
