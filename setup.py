@@ -40,11 +40,13 @@ class BuildScripts(build_scripts):
     """Puts compiled programs where scripts would be: installers copy them as they are."""
 
     def run(self):
+        from cooper.supervisor.build import build_supervisor
         from stave.native.build import build_launcher
 
         self.mkpath(self.build_dir)
         for program in ("stave", "cooper"):
             build_launcher(os.path.join(self.build_dir, program), program)
+        build_supervisor(os.path.join(self.build_dir, "cooper-supervisor"))
 
 
 setup(
@@ -61,5 +63,5 @@ setup(
     ],
     cmdclass={"build_py": BuildPython, "build_scripts": BuildScripts},
     # Present so that setuptools plans the step; what is installed is compiled.
-    scripts=["stave", "cooper"],
+    scripts=["stave", "cooper", "cooper-supervisor"],
 )

@@ -84,7 +84,9 @@ def _command(name: str, command: Command) -> str:
     others = [alias for alias, meant in ALIASES.items() if meant == name]
     if others:
         lines += ["", f"also: {', '.join(f'cooper {alias}' for alias in others)}"]
-    lines += ["", "flags:", *_flags((*command.flags, HELP))]
+    taken = any(flag.short == HELP.short for flag in command.flags)
+    own = Flag("help", text=HELP.help) if taken else HELP
+    lines += ["", "flags:", *_flags((*command.flags, own))]
     if command.examples:
         lines += ["", "examples:"]
         for example, meaning in command.examples:

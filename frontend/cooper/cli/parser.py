@@ -64,7 +64,7 @@ def parse_flags(invocation: Invocation, command: Command) -> None:
 
     Raises: UsageError: an unknown flag, a bad value, or a wrong number of arguments.
     """
-    flags = (*command.flags, HELP)
+    flags = (HELP, *command.flags)  # whose -h may mean --hostname
     words, options = invocation.arguments, invocation.options
     invocation.arguments = read(words, flags, options, invocation.given, command.in_order)
     count = len(invocation.arguments)

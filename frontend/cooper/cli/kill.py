@@ -1,0 +1,51 @@
+"""`cooper kill`."""
+
+from __future__ import annotations
+
+from cooper.cli.command import RUNNING, TEXT, Command, Flag, Invocation
+from cooper.cli.output import print_line
+from cooper.errors import Error
+
+COMMAND = Command(
+    arguments="CONTAINER ...",
+    maximum=-1,
+    completes=RUNNING,
+    flags=(
+        Flag("signal", "s", TEXT, "SIGNAL", "the signal (default: KILL)", "KILL"),
+        Flag("all", "a", text="all containers that run"),
+    ),
+    examples=(
+        ("cooper kill web", "end it at once"),
+        ("cooper kill -s HUP web", "have a server read its files again"),
+    ),
+)
+
+
+def run(invocation: Invocation) -> int:
+    """The signal was sent; after KILL the containers have ended."""
+    from cooper.containers.lookup import chosen, for_each, open_database, running
+    from cooper.containers.prepare import signal_name
+    from cooper.containers.runtime import last_error
+    from cooper.containers.stop import kill_now
+    from cooper.supervisor import client
+
+    settings = invocation.settings
+    database = open_database(settings)
+    signal = signal_name(invocation.options["signal"])
+
+    def kill(name: str) -> None:
+        container = running(settings, database, name)
+        if signal == "SIGKILL":
+            kill_now(settings, database, container)
+        else:
+            supervisor = client.connect(settings, container.id)
+            if supervisor is None:
+                raise Error(f"the container {name} ended meanwhile")
+            supervisor.send(client.KILL, signal.encode())
+            kind, data = supervisor.wait(client.KILLED)
+            supervisor.close()
+            if kind and data:
+                raise Error(f"kill {name}: {last_error(data.decode('utf-8', 'replace'))}")
+        print_line(name)
+
+    return for_each(chosen(settings, database, invocation.arguments, invocation.options["all"]), kill)

@@ -1,0 +1,152 @@
+"""A container is started: its root mounted, its networks attached, config.json written, the supervisor run.
+
+What is done here is undone in `settle`, in whatever state a killed command leaves it: the record says ``running`` from
+before the first step.
+"""
+
+from __future__ import annotations
+
+import time
+
+from cooper.containers import events, network, record, rootfs
+from cooper.containers.configuration import compile_config
+from cooper.containers.runtime import Runtime, last_error, own_program, start_error
+from cooper.containers.settle import clear_run_directory, settle_locked
+from cooper.errors import Conflict
+from cooper.settings import make_directory
+from cooper.supervisor import client
+from ocispec import jsontext
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cooper.containers.record import Container
+    from cooper.settings import Settings
+    from cooper.state.database import Database
+
+STOP_SECONDS = 10
+
+
+def launch(
+    settings: Settings,
+    database: Database,
+    container: Container,
+    wants: int = 0,
+    size: tuple[int, int] = (0, 0),
+) -> client.Supervisor:
+    """The container's program runs; returns a connection to its supervisor.
+
+    The caller holds the container's lock. Args: `wants`: of the connection; `size`: rows and columns of the terminal.
+
+    Raises: ProgramNotFound, NotExecutable, Error; the container is not running then.
+    """
+    if container.state == record.RUNNING:
+        raise Conflict(f"the container {container.name} is already running")
+    options = container.options
+    before = container.state
+    record.update(
+        database, container.id, state=record.RUNNING, started=time.time_ns(), finished=0, exit_status=0, oom=0,
+        error="", paused=0, stopped=0,
+    )  # fmt: skip
+    container.state = record.RUNNING
+    try:
+        runtime = Runtime(settings, options["runtime"])
+        _write_bundle(settings, database, container, options)
+        values = _values(settings, runtime, container, options, size)
+        clear_run_directory(settings, container.id)
+        make_directory(settings.run_directory(container.id))
+        make_directory(runtime.state)
+        supervisor = client.start(settings, container.id, values, wants)
+        kind, data = supervisor.wait(client.STARTED, client.FAILED)
+    except BaseException:
+        settle_locked(settings, database, container)
+        raise
+    if kind == client.STARTED:
+        return supervisor
+    if not kind:
+        data = _failure(settings, container.id)
+    error = start_error(f"start {container.name}", last_error(data.decode("utf-8", "replace")))
+    supervisor.send(client.DONE)
+    supervisor.close()
+    container.error = str(error)
+    settle_locked(settings, database, container, before)
+    raise error
+
+
+def _failure(settings: Settings, container_id: str) -> bytes:
+    try:
+        return record.read_file(f"{settings.run_directory(container_id)}/failure")
+    except OSError:
+        return b"the supervisor ended"
+
+
+def _write_bundle(
+    settings: Settings, database: Database, container: Container, options: dict[str, Any]
+) -> None:
+    directory = settings.container_directory(container.id)
+    root = rootfs.mount(settings, container, options)
+    attachment = network.attach(settings, database, container, options)
+    config = compile_config(
+        options,
+        options["image_config"],
+        rootfs=root,
+        hostname=options["hostname"] or container.short_id,
+        cgroup=cgroup_path(container, options),
+        mounts=[],
+        network_namespace=attachment.namespace,
+    )
+    record.write_file(f"{directory}/config.json", jsontext.dumps(config).encode())
+
+
+def cgroup_path(container: Container, options: dict[str, Any]) -> str:
+    """linux.cgroupsPath."""
+    return f"{options['cgroup_parent'] or '/cooper'}/{container.id}"
+
+
+def cgroup_directories(container: Container, options: dict[str, Any]) -> list[str]:
+    """Where the container's memory is accounted for, in a unified and in a v1 hierarchy."""
+    path = cgroup_path(container, options)
+    return [f"/sys/fs/cgroup/memory{path}", f"/sys/fs/cgroup{path}"]
+
+
+def clean_up_command(settings: Settings, container_id: str) -> list[str]:
+    """What the supervisor becomes in the end, unless a client takes care."""
+    return [
+        *(own_program("cooper"), "--root", settings.root, "--run-root", settings.run),
+        *("container", "cleanup", container_id),
+    ]
+
+
+def _values(
+    settings: Settings, runtime: Runtime, container: Container, options: dict[str, Any], size: tuple[int, int]
+) -> dict[str, Any]:
+    """What the supervisor is told."""
+    run_directory = settings.run_directory(container.id)
+    directory = settings.container_directory(container.id)
+    log = f"{run_directory}/runtime.log"
+    run = ["run", "--detach", "--bundle", directory, "--pid-file", f"{run_directory}/pid"]
+    if options["tty"]:
+        run += ["--console-socket", f"{run_directory}/console"]
+    return {
+        "id": container.id,
+        "run": runtime.command(log, *run, container.id),
+        "kill": runtime.command(log, "kill", container.id),
+        "remove": runtime.command(log, "delete", "--force", container.id),
+        "clean-up": clean_up_command(settings, container.id),
+        "cgroup": cgroup_directories(container, options),
+        "log": f"{directory}/log" if options["log"]["driver"] != "none" else "",
+        "log-size": options["log"]["size"],
+        "log-files": options["log"]["files"],
+        "event": events.attributes(container),
+        "event-log": events.path(settings),
+        "restart": options["restart"]["name"],
+        "restart-maximum": options["restart"]["maximum"],
+        "stop-signal": options["stop_signal"],
+        "stop-seconds": options["stop_timeout"],
+        "terminal": int(options["tty"]),
+        "input": int(options["interactive"]),
+        "input-once": int(options["interactive"] and not options["detached"]),
+        "rows": size[0],
+        "columns": size[1],
+    }

@@ -1,0 +1,176 @@
+"""A container's log: files in the form of supervisor/log.c, oldest lines in the highest number."""
+
+from __future__ import annotations
+
+import posix
+import time
+
+from cooper.cli.output import STDERR, STDOUT, write
+from cooper.containers import record
+from cooper.containers.values import parse_duration
+from cooper.errors import Conflict, UsageError
+from cooper.supervisor import client
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from cooper.containers.record import Container
+    from cooper.settings import Settings
+
+_PIECE = 1 << 16
+_NEVER = b"9"
+
+
+class Reader:
+    """The lines of a log, over all its files, and those that are appended later."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._rest = b""
+        numbers = [number for number in range(99, 0, -1) if posix.access(f"{path}.{number}", posix.F_OK)]
+        self._files = [
+            file for file in (_open(name) for name in (*(f"{path}.{n}" for n in numbers), path)) if file
+        ]
+
+    def lines(self) -> Iterator[bytes]:
+        """The entries, without their newline, up to the end as it is now; then those written since the last call."""
+        while True:
+            if not self._files:
+                file = _open(self._path)
+                if not file:
+                    return
+                self._files = [file]
+            while piece := posix.read(self._files[0], _PIECE):
+                *whole, self._rest = (self._rest + piece).split(b"\n")
+                yield from whole
+            if len(self._files) == 1:
+                newest = _open(self._path)
+                if newest and posix.fstat(newest).st_ino != posix.fstat(self._files[0]).st_ino:
+                    # The old file got its last line before the new one was made.
+                    self._files.append(newest)
+                    continue
+                if newest:
+                    posix.close(newest)
+                return
+            posix.close(self._files.pop(0))
+
+
+def _open(path: str) -> int:
+    try:
+        return posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+
+
+def parse_time(text: str, flag: str, now: float) -> bytes:
+    """A time as the log writes it, which sorts as text. Raises: UsageError."""
+    if not text:
+        return b""
+    import datetime
+
+    if text[:1].isdigit() and "-" not in text:
+        seconds = parse_duration(text, flag)
+        # A number without unit is a time, with one it is so long ago.
+        moment = seconds if text.replace(".", "", 1).isdigit() else now - seconds
+        return _stamp(moment)
+    try:
+        date = datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{flag}: {text!r} is no time", "10m, 2026-01-31T12:00:00Z, or seconds since 1970"
+        ) from error
+    return _stamp(date.timestamp())
+
+
+def _stamp(seconds: float) -> bytes:
+    whole = int(seconds)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+    return f"{text}.{int((seconds - whole) * 1e9):09d}Z".encode()
+
+
+def print_log(settings: Settings, container: Container, given: dict[str, Any]) -> int:
+    """`cooper logs`."""
+    options = container.options
+    if options["log"]["driver"] == "none":
+        raise Conflict(f"the container {container.name} has no log", "it was made with --log-driver none")
+    now = time.time()
+    since = parse_time(given["since"], "--since", now)
+    until = parse_time(given["until"], "--until", now) or _NEVER
+    tail = -1
+    if given["tail"] != "all":
+        if not given["tail"].lstrip("-").isdigit():
+            raise UsageError(f"--tail: {given['tail']!r} is neither a number nor all")
+        tail = int(given["tail"])
+    following = None
+    if given["follow"] and container.state == record.RUNNING:
+        following = client.connect(settings, container.id)
+        if following is not None:
+            following.send(client.ATTACH, bytes([client.WANTS_NEWS]))
+    reader = Reader(f"{settings.container_directory(container.id)}/log")
+    entries: Iterator[bytes] = (line for line in reader.lines() if since <= line[:30] and line[:30] <= until)
+    if tail >= 0:
+        entries = iter(_last(entries, tail))
+    printer = _Printer(given["timestamps"])
+    printer.print(entries)
+    while following is not None:
+        kind, _ = following.receive()
+        fresh = list(reader.lines())
+        printer.print(line for line in fresh if since <= line[:30] <= until)
+        if not kind or kind == client.FINISHED or (fresh and fresh[-1][:30] > until):
+            break
+    return 0
+
+
+def _last(entries: Iterator[bytes], count: int) -> list[bytes]:
+    """The entries of the last lines; parts of a line are one."""
+    kept: list[bytes] = []
+    starts: list[int] = []
+    partial = False
+    for entry in entries:
+        if not partial:
+            starts.append(len(kept))
+        kept.append(entry)
+        partial = _is_partial(entry)
+        if len(starts) > count:
+            cut = starts[1] if count else len(kept)
+            del kept[:cut]
+            starts = [start - cut for start in starts[1:]]
+    return kept
+
+
+def _is_partial(entry: bytes) -> bool:
+    return entry.split(b" ", 3)[2:3] == [b"P"]
+
+
+class _Printer:
+    """Writes entries to the streams that they came from."""
+
+    def __init__(self, stamps: bool) -> None:
+        self._stamps = stamps
+        self._inside = {b"stdout": False, b"stderr": False}
+
+    def print(self, entries: Iterator[bytes]) -> None:
+        pending: list[bytes] = []
+        stream, size = b"stdout", 0
+        for entry in entries:
+            parts = entry.split(b" ", 3)
+            if len(parts) < 4 or parts[1] not in self._inside:
+                continue
+            if parts[1] != stream or size > _PIECE:
+                self._flush(stream, pending)
+                pending, stream, size = [], parts[1], 0
+            if self._stamps and not self._inside[stream]:
+                pending.append(parts[0] + b" ")
+            pending.append(parts[3])
+            self._inside[stream] = parts[2] == b"P"
+            if not self._inside[stream]:
+                pending.append(b"\n")
+            size += len(entry)
+        self._flush(stream, pending)
+
+    @staticmethod
+    def _flush(stream: bytes, pending: list[bytes]) -> None:
+        if pending:
+            write(STDOUT if stream == b"stdout" else STDERR, b"".join(pending))

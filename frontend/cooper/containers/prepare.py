@@ -1,0 +1,64 @@
+"""Options are completed with what the image says, before a container is made of them."""
+
+from __future__ import annotations
+
+import posix
+
+from cooper.containers.options import read_options
+from cooper.errors import Error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cooper.cli.command import Invocation
+    from cooper.state.database import Database
+
+STOP_SIGNAL, STOP_SECONDS = "SIGTERM", 10
+
+
+def prepare(invocation: Invocation, database: Database) -> dict[str, Any]:
+    """The options of `run` and `create`, with the image's id and configuration in them.
+
+    Raises: UsageError, Error
+    """
+    options = read_options(invocation)
+    if options["rootfs"]:
+        if not posix.access(options["rootfs"], posix.F_OK):
+            raise Error(f"--rootfs {options['rootfs']}: there is no such directory")
+        image: dict[str, Any] = {}
+    else:
+        raise Error("images are not there yet")
+    options["image_config"] = image
+    options["labels"] = {**(image.get("Labels") or {}), **options["labels"]}
+    options["stop_signal"] = signal_name(options["stop_signal"] or image.get("StopSignal") or STOP_SIGNAL)
+    if options["stop_timeout"] is None:
+        options["stop_timeout"] = STOP_SECONDS
+    return options
+
+
+def signal_name(text: str) -> str:
+    """``SIGTERM`` for ``TERM``, ``sigterm``, ``15``; SIGRTMIN+3 and the like stay.
+
+    Raises: Error for what is no signal.
+    """
+    import _signal
+
+    name = text.upper()
+    if name.isdigit():
+        numbers: dict[int, str] = {int(value): key for key, value in vars(_signal).items() if _is_signal(key)}
+        if int(name) in numbers:
+            return numbers[int(name)]
+        if 34 <= int(name) <= 64:
+            return f"SIGRTMIN+{int(name) - 34}"
+    else:
+        name = name if name.startswith("SIG") else f"SIG{name}"
+        if hasattr(_signal, name) and _is_signal(name):
+            return name
+        if name.startswith(("SIGRTMIN", "SIGRTMAX")):
+            return name
+    raise Error(f"{text!r} is not a signal", "TERM, KILL, HUP, USR1, or a number")
+
+
+def _is_signal(name: str) -> bool:
+    return name.startswith("SIG") and not name.startswith("SIG_") and name not in ("SIGCLD", "SIGPOLL")

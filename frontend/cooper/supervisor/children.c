@@ -1,0 +1,137 @@
+/* Commands of the runtime, and the container's processes: all are children of this process, a subreaper. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+
+#define CHILDREN_MAX 64
+
+static struct child {
+	pid_t pid;
+	ended callback;
+	void *context;
+} children[CHILDREN_MAX];
+static struct watch signals = {.fd = -1};
+static pid_t held;
+
+extern char **environ;
+
+static void signalled(struct watch *watch, uint32_t events);
+
+void child_adopt(pid_t pid, ended callback, void *context)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (!children[i].pid) {
+			children[i] = (struct child){pid, callback, context};
+			return;
+		}
+	kill(pid, SIGKILL);
+}
+
+void child_forget(pid_t pid)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (children[i].pid == pid)
+			children[i].pid = 0;
+}
+
+/* Streams are descriptors, or -1 for /dev/null. Returns 0 if the program cannot be run. */
+pid_t child_start(char *const *arguments, const int streams[3], ended callback, void *context)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none, ignored;
+	pid_t pid = 0;
+
+	/* What this process blocks and ignores, the container must not. */
+	sigemptyset(&none);
+	sigemptyset(&ignored);
+	sigaddset(&ignored, SIGPIPE);
+	sigaddset(&ignored, SIGXFSZ); /* inherited from the interpreter that started this */
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setsigdefault(&attributes, &ignored);
+	posix_spawn_file_actions_init(&actions);
+	for (int i = 0; i < 3; i++) {
+		if (streams[i] < 0)
+			posix_spawn_file_actions_addopen(&actions, i, "/dev/null", i ? O_WRONLY : O_RDONLY, 0);
+		else
+			posix_spawn_file_actions_adddup2(&actions, streams[i], i);
+	}
+	if (posix_spawn(&pid, arguments[0], &actions, &attributes, arguments, environ))
+		pid = 0;
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	if (pid && callback)
+		child_adopt(pid, callback, context);
+	return pid;
+}
+
+static void reap(pid_t which)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(which, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < CHILDREN_MAX; i++)
+			if (children[i].pid == pid) {
+				ended callback = children[i].callback;
+
+				children[i].pid = 0;
+				if (pid == held)
+					return callback(status, children[i].context);
+				callback(status, children[i].context);
+				break;
+			}
+}
+
+/* While a command runs whose orphan is to be adopted, nothing else is reaped: the orphan may end before it is known. */
+void children_hold(pid_t only)
+{
+	held = only;
+	if (!held)
+		reap(-1);
+}
+
+static void signalled(struct watch *watch, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(watch->fd, &info, sizeof info) == sizeof info)
+		if (info.ssi_signo == SIGTERM)
+			life_stop(settings.stop_signal, settings.stop_seconds);
+	reap(held ? held : -1);
+}
+
+void children_watch(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	/* A terminal that the first client has means others. */
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	signals.ready = signalled;
+	if (signals.fd < 0)
+		fail("signalfd");
+	loop_add(&signals, EPOLLIN);
+}
+
+/* As a shell counts: the exit status, or 128 and the signal. */
+int exit_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
