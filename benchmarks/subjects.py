@@ -180,3 +180,4 @@ def hugetlb_hierarchy() -> Iterator[bool]:
     finally:
         if done.returncode == 0:
             subprocess.run(["umount", directory], check=True)
+            directory.rmdir()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import stave as package
+
 from . import host
 from .bundle import busybox, default_config, make_rootfs
 from .driver import Container, Stave
@@ -39,8 +41,23 @@ def workshop() -> Iterator[Path]:
 
 
 @pytest.fixture
+def in_python(runtime: Path, workshop: Path) -> Path:
+    """The runtime without the launcher: its Python entry, started as the launcher would."""
+    if not (Path(runtime).parent / "python3").exists():
+        pytest.skip("the runtime under test has no Python beside it")
+    script = workshop / "stave-in-python"
+    entry = "import sys; sys.path.insert(0, sys.argv.pop(1)); from stave.cli.main import main; main()"
+    site = Path(package.__file__).parent.parent
+    script.write_text(f"#!/bin/sh\nexec {runtime.parent}/python3 -I -S -X utf8 -c '{entry}' {site} \"$@\"\n")
+    script.chmod(0o755)
+    return script
+
+
+@pytest.fixture
 def stave(runtime: Path, workshop: Path, request: pytest.FixtureRequest) -> Iterator[Stave]:
-    """The runtime, and a state directory that is empty in the end."""
+    """The runtime, and a state directory that is empty in the end; with the parameter "python", its Python alone."""
+    if getattr(request, "param", "launcher") == "python":
+        runtime = request.getfixturevalue("in_python")
     directory = Path(tempfile.mkdtemp(dir=workshop))
     directory.chmod(0o755)
     with host.time_limit(_TEST_SECONDS):

@@ -11,6 +11,9 @@ from .bundle import without
 from .driver import Container
 from .host import alive, eventually, status_field
 
+# The launcher answers for simple containers without Python; both must do.
+pytestmark = pytest.mark.parametrize("stave", ["launcher", "python"], indirect=True)
+
 TRAP = 'trap "echo got; exit 7" {name}; echo ready; while :; do sleep 0.01; done'
 
 

@@ -11,6 +11,9 @@ from .conftest import MakeContainer
 from .driver import Container, Stave
 from .host import alive, eventually
 
+# The launcher answers for simple containers without Python; both must do.
+pytestmark = pytest.mark.parametrize("stave", ["launcher", "python"], indirect=True)
+
 
 def test_states(container: Container) -> None:
     """A container is created, running and stopped, in this order, and then it is gone."""

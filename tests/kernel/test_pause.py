@@ -12,6 +12,9 @@ from .conftest import MakeContainer
 from .driver import Container, Stave
 from .host import CGROUPS, V2, alive, eventually, exit_code
 
+# The launcher answers for simple containers without Python; both must do.
+pytestmark = pytest.mark.parametrize("stave", ["launcher", "python"], indirect=True)
+
 COUNTING = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done"
 
 

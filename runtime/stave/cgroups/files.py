@@ -7,8 +7,26 @@ from errno import ENODEV, ENOENT
 
 from stave.host.facts import read_file
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 # What opening or reading says when a group is gone, before and after it was opened.
 GONE = (ENOENT, ENODEV)
+
+# Any v1 hierarchy lists the container's processes; the first of these that is there does.
+_LISTS = ("", "pids", "freezer", "name=systemd", "memory", "cpu")
+
+
+def listing_group(paths: Mapping[str, str]) -> str | None:
+    """Among a container's groups, by hierarchy, the one that its processes are looked up in."""
+    path = next((paths[name] for name in _LISTS if name in paths), None)
+    return path or next(iter(paths.values()), None)
+
+
+def freezer_group(paths: Mapping[str, str]) -> str | None:
+    """Among a container's groups, by hierarchy, the one that can be frozen."""
+    return paths.get("freezer") or paths.get("")
 
 
 def write_file(file: str, value: str) -> None:

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 else:
     from _signal import SIGKILL, pidfd_send_signal  # the C half of `signal`, without the enums
 
-# Any v1 hierarchy lists the container's processes; the first of these that is there does.
-_LISTS = ("", "pids", "freezer", "name=systemd", "memory", "cpu")
-
 
 def processes(paths: Mapping[str, str]) -> list[int]:
     """The processes in the container's group and the groups below it, as this pid namespace sees them.
@@ -31,8 +28,7 @@ def processes(paths: Mapping[str, str]) -> list[int]:
     Raises:
         KernelError: reading failed, other than for groups that are gone.
     """
-    path = next((paths[name] for name in _LISTS if name in paths), None)
-    path = path or next(iter(paths.values()), None)
+    path = files.listing_group(paths)
     try:
         return files.pids_below(path) if path else []
     except OSError as error:
@@ -83,7 +79,7 @@ def signal_all(paths: Mapping[str, str], signal: int) -> None:
 
 def _signal(paths: Mapping[str, str], signal: int, still: bool) -> None:
     thawing = signal == SIGKILL
-    if still and _freezer(paths) and not is_frozen(paths):
+    if still and files.freezer_group(paths) and not is_frozen(paths):
         thawing = True
         try:
             freeze(paths, timeout_s=0.5)
@@ -92,7 +88,7 @@ def _signal(paths: Mapping[str, str], signal: int, still: bool) -> None:
     try:
         _send(paths, signal)
     finally:
-        if thawing and _freezer(paths):
+        if thawing and files.freezer_group(paths):
             _set_frozen(paths, False)
 
 
@@ -146,16 +142,12 @@ def thaw(paths: Mapping[str, str], timeout_s: float = 10) -> None:
 
 def is_frozen(paths: Mapping[str, str]) -> bool:
     """Whether the container's processes stand still, be it because a group above theirs is frozen."""
-    path = _freezer(paths)
+    path = files.freezer_group(paths)
     return path is not None and files.is_frozen(path)
 
 
-def _freezer(paths: Mapping[str, str]) -> str | None:
-    return paths.get("freezer") or paths.get("")
-
-
 def _set_frozen(paths: Mapping[str, str], frozen: bool) -> str:
-    path = _freezer(paths)
+    path = files.freezer_group(paths)
     if path is None:
         raise StateError("the container cannot be paused or resumed: it has no cgroup with a freezer")
     if "freezer" in paths:

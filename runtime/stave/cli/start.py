@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from stave.cli.log import Log
 from stave.cli.root import state_root
 
@@ -14,5 +16,6 @@ def run(invocation: Invocation) -> int:
     """The container's program runs."""
     from stave.container.start import start
 
-    start(state_root(invocation), invocation.container_id, Log(invocation).warning)
+    connection = int(sys._xoptions.get("start-connection", -1))
+    start(state_root(invocation), invocation.container_id, Log(invocation).warning, connection)
     return 0

@@ -8,6 +8,7 @@ from ocispec.config import load_config
 from ocispec.jsontext import dumps
 from stave.cgroups.plan import CgroupPlan, directories, plan_cgroups
 from stave.container.caller import CreateOptions, check_console, check_preserved, write_pid_file
+from stave.container.record import write_record
 from stave.container.state import SOCKET, Container, exists, read_process, timestamp
 from stave.container.subjects import subject_of
 from stave.errors import Error, KernelError
@@ -130,6 +131,7 @@ class _Creation:
         if options.pid_file:
             write_pid_file(options.pid_file, executor.pid)
         container.save()
+        write_record(container, self.config)
         if options.trace is not None:
             from stave.container.trace import write_trace
 

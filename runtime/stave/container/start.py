@@ -9,6 +9,7 @@ from stave.errors import Error, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
     from collections.abc import Callable, Sequence
 
     from ocispec.types import Hook
@@ -21,11 +22,13 @@ _MESSAGE = 4096
 _FATAL_POSTSTART = 3  # the minor version since which a poststart hook may not fail
 
 
-def start(root: str, container_id: str, log_warning: Callable[[str], None]) -> None:
+def start(root: str, container_id: str, log_warning: Callable[[str], None], connection: int = -1) -> None:
     """The user's program has been executed, and the poststart hooks have run.
 
     Args:
         log_warning: is told of poststart hooks that failed and may.
+        connection: a descriptor over which the container's process was set off already and has something to
+            say; the launcher hands it on (``native/launcher/answer.h``).
 
     Raises:
         StateError: the container is not in the created state.
@@ -33,12 +36,17 @@ def start(root: str, container_id: str, log_warning: Callable[[str], None]) -> N
     """
     container = Container.load(root, container_id, lock=True)
     try:
-        _start(container, log_warning)
+        if connection < 0:
+            _check_created(container)
+        _set_off(container, connection)
+        posix.unlink(f"{container.directory}/{SOCKET}")
+        if container.state["hooks"].get("poststart"):
+            _run_poststart(container, container.state["hooks"]["poststart"], log_warning)
     finally:
         container.unlock()
 
 
-def _start(container: Container, log_warning: Callable[[str], None]) -> None:
+def _check_created(container: Container) -> None:
     status = container.status()
     if status == STOPPED:
         raise StateError("cannot start a container that has stopped")
@@ -50,14 +58,33 @@ def _start(container: Container, log_warning: Callable[[str], None]) -> None:
         )
     if not container.state["startable"]:
         raise Error("process: is not set, so there is nothing to start")
-    _set_off(container)
-    posix.unlink(f"{container.directory}/{SOCKET}")
-    if container.state["hooks"].get("poststart"):
-        _run_poststart(container, container.state["hooks"]["poststart"], log_warning)
 
 
-def _set_off(container: Container) -> None:
+def _set_off(container: Container, connection: int) -> None:
     """The container's process has become the user's program."""
+    import _socket
+
+    if connection < 0:
+        first = _connect(container)
+    else:
+        first = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, connection)
+    while True:
+        try:
+            data, control, _, _ = first.recvmsg(_MESSAGE, 64)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            break
+        if int.from_bytes(data[:4], "little") == _FAILED:
+            raise _failure(container, data, control)
+        if int.from_bytes(data[:4], "little") == _SECCOMP:
+            _hand_over_listener(container, control)
+            first.send(_go(container))
+    first.close()
+
+
+def _connect(container: Container) -> socket:
+    """A connection to the container's process, which has been set off."""
     import _socket
 
     # The path of a socket is limited to 107 bytes; the way through the descriptor is short.
@@ -69,21 +96,12 @@ def _set_off(container: Container) -> None:
         # Nobody listens any more, yet the process lives: a `start` was killed before it could say so.
         posix.unlink(f"{container.directory}/{SOCKET}")
         raise StateError("cannot start an already running container") from None
-    go = b"".join([value.to_bytes(4, "little") for value in (_GO, 0, 0, container.pid)])
-    connection.send(go)
-    while True:
-        try:
-            data, control, _, _ = connection.recvmsg(_MESSAGE, 64)
-        except ConnectionResetError:
-            data = b""
-        if not data:
-            break
-        if int.from_bytes(data[:4], "little") == _FAILED:
-            raise _failure(container, data, control)
-        if int.from_bytes(data[:4], "little") == _SECCOMP:
-            _hand_over_listener(container, control)
-            connection.send(go)
-    connection.close()
+    connection.send(_go(container))
+    return connection
+
+
+def _go(container: Container) -> bytes:
+    return b"".join([value.to_bytes(4, "little") for value in (_GO, 0, 0, container.pid)])
 
 
 def _hand_over_listener(container: Container, control: list[tuple[int, int, bytes]]) -> None:

@@ -3,6 +3,7 @@
 =============== ==========================================================================
 ``state.json``  what `Container.state` holds; written to a temporary name and renamed
 ``config.json`` the configuration as it was at `create`: later changes have no effect
+``record``      what the launcher needs of a simple container (``record.py``)
 ``start.sock``  where `start` finds the container's first process; gone once it was started
 =============== ==========================================================================
 
@@ -195,13 +196,10 @@ class Container:
 
     def is_frozen(self) -> bool:
         """Whether the container's cgroup is frozen."""
-        groups = self.state["cgroups"]
-        group = groups.get("freezer") or groups.get("")
-        if not group:
-            return False
-        from stave.cgroups.files import is_frozen
+        from stave.cgroups.files import freezer_group, is_frozen
 
-        return is_frozen(group)
+        group = freezer_group(self.state["cgroups"])
+        return group is not None and is_frozen(group)
 
     def describe(self, status: str | None = None) -> dict[str, Any]:
         """The state as the specification wants it. Spec: runtime.md#state"""

@@ -26,6 +26,8 @@ INTERPRETER = [
     *["interpret.c", "protocol.c", "program.c", "strings.c", "paths.c", "namespaces.c", "capabilities.c"],
     *["mounts.c", "copyup.c", "rootfs.c", "console.c", "hooks.c", "labels.c", "process.c"],
 ]
+# How the launcher answers for stave without Python.
+ANSWERS = ["answer.c", "command.c", "container.c", "record.c"]
 
 
 def compiler() -> list[str]:
@@ -86,8 +88,9 @@ def build_launcher(path: str, program: str) -> None:
     names = {"VERSION": version, "EXECUTABLE": python, "TAG": sys.implementation.cache_tag}
     flags = [f'-DPYTHON_{name}="{value}"' for name, value in names.items()]
     flags += [f'-DPROGRAM="{program}"', "-static", "-s"]
-    source = os.path.join(HERE, "launcher.c")
-    subprocess.run([*compiler(), *WARNINGS, *flags, "-o", path, source], check=True)
+    answers = ANSWERS if program == "stave" else ["no_answers.c"]
+    sources = [os.path.join(HERE, "launcher", name) for name in ["launcher.c", *answers]]
+    subprocess.run([*compiler(), *WARNINGS, *flags, "-o", path, *sources], check=True)
 
 
 def declarations() -> str:

@@ -25,7 +25,7 @@ HOT = (
     " stave.cli.state stave.cli.table stave.cli.user"
     " stave.container stave.container.caller stave.container.create stave.container.delete"
     " stave.container.execute stave.container.executor stave.container.foreground stave.container.hooks"
-    " stave.container.kill stave.container.run stave.container.start stave.container.state"
+    " stave.container.kill stave.container.record stave.container.run stave.container.start stave.container.state"
     " stave.container.subjects"
     " stave.errors stave.host stave.host.facts stave.native stave.native.module"
     " stave.plan stave.plan.capabilities stave.plan.cgroup_mounts stave.plan.constants stave.plan.create"

@@ -1,4 +1,5 @@
-/* The installed `stave` and `cooper` (PROGRAM): starts the interpreter that it was built for, isolated.
+/* The installed `stave` and `cooper` (PROGRAM): carries out the command itself if it is a simple one (answer.h),
+ * otherwise starts the interpreter that it was built for, isolated.
  *
  * No site module, no environment variables, no user packages: right for a program that root runs, and the
  * quickest start there is. A `#!` line could not do it: installers rewrite it and drop its options.
@@ -8,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "answer.h"
 
 #define MAX_ARGUMENTS 4096
 /* Collecting garbage on the way costs more than the little that a command leaves lying. */
@@ -72,13 +75,16 @@ static int find_packages(const char *prefix, char *place, size_t size)
 int main(int count, char **arguments)
 {
 	static char prefix[PATH_MAX - 64], python[PATH_MAX], packages[PATH_MAX];
-	char *command[MAX_ARGUMENTS + 10] = {python, "-I", "-S", "-X", "utf8", "-c", START, packages};
-	int used = 8;
+	static char option[32];
+	char *command[MAX_ARGUMENTS + 12] = {python, "-I", "-S", "-X", "utf8"};
+	int used = 5, connection;
 
 	/* Or the first file that is opened would be taken for a standard stream. */
 	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_WRONLY : O_RDONLY) != fd)
 			return 1;
+	if (answer(count - 1, arguments + 1, &connection))
+		return 0;
 	if (count > MAX_ARGUMENTS) {
 		fputs(PROGRAM ": too many arguments\n", stderr);
 		return 1;
@@ -87,6 +93,16 @@ int main(int count, char **arguments)
 		fprintf(stderr, PROGRAM ": the package is not installed below %s\n", prefix);
 		return 1;
 	}
+	if (connection >= 0) {
+		/* Only here: an option of the interpreter is nothing that the caller could give. */
+		snprintf(option, sizeof option, "start-connection=%d", connection);
+		fcntl(connection, F_SETFD, 0);
+		command[used++] = "-X";
+		command[used++] = option;
+	}
+	command[used++] = "-c";
+	command[used++] = START;
+	command[used++] = packages;
 	for (int i = 1; i < count; i++)
 		command[used++] = arguments[i];
 	command[used] = NULL;

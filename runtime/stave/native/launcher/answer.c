@@ -1,0 +1,266 @@
+/* start, state, kill and delete of simple containers. What they do is described where Python does it,
+ * in stave/container/; this is the same, as far as everything goes well.
+ */
+#define _GNU_SOURCE
+#include "answer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../messages.h"
+#include "command.h"
+#include "container.h"
+
+#define KILL_TIMEOUT 10000 /* milliseconds */
+#define ATTEMPTS 40 /* to remove a cgroup that killed processes are leaving: 20 ms at the least */
+
+static bool write_all(const char *text, size_t length)
+{
+	struct pollfd output = {.fd = 1, .events = POLLOUT};
+
+	while (length) {
+		ssize_t written = write(1, text, length);
+
+		if (written >= 0) {
+			text += written;
+			length -= (size_t)written;
+		} else if (errno == EAGAIN) {
+			poll(&output, 1, -1);
+		} else if (errno != EINTR) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool print_state(const struct container *container)
+{
+	const struct record *record = &container->record;
+	enum status status = container_status(container);
+	static char text[RECORD_MAX + 64];
+	int pid = status == STATUS_STOPPED ? 0 : (int)record->head.pid;
+	void (*before)(int);
+	bool written;
+	int length;
+
+	if (status == STATUS_UNKNOWN)
+		return false;
+	length = snprintf(text, sizeof text, "%s%s%s%d%s", record->before_status, status_names[status],
+			  record->before_pid, pid, record->after_pid);
+	if (length >= (int)sizeof text)
+		return false;
+	before = signal(SIGPIPE, SIG_IGN);
+	written = write_all(text, (size_t)length);
+	signal(SIGPIPE, before);
+	return written;
+}
+
+static int connect_to_first(const struct container *container)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct message go = {.type = MESSAGE_GO, .value = (int32_t)container->record.head.pid};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/start.sock",
+		 container->directory);
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&address, sizeof address) ||
+	    send(fd, &go, MESSAGE_HEAD, MSG_NOSIGNAL) != (ssize_t)MESSAGE_HEAD) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static bool start(const struct container *container, int *connection)
+{
+	char byte;
+	ssize_t said;
+	int fd;
+
+	if (container_status(container) != STATUS_CREATED)
+		return false;
+	fd = connect_to_first(container);
+	if (fd < 0)
+		return false;
+	do
+		said = recv(fd, &byte, 1, MSG_PEEK);
+	while (said < 0 && errno == EINTR);
+	if (said > 0) {
+		*connection = fd;
+		return false;
+	}
+	/* The end of file, by execve or death. */
+	unlinkat(container->directory, "start.sock", 0);
+	return true;
+}
+
+/* A pidfd of the first process, or -1. While it is open the pid cannot pass on to another process. */
+static int open_first(const struct container *container)
+{
+	int fd = (int)syscall(SYS_pidfd_open, (int)container->record.head.pid, 0);
+
+	if (fd >= 0 && container_process(container) != STATUS_RUNNING) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static bool signal_process(int process, int number)
+{
+	return syscall(SYS_pidfd_send_signal, process, number, NULL, 0) == 0;
+}
+
+static bool kill_first(const struct container *container, int number)
+{
+	enum status status = container_status(container);
+	int process;
+	bool sent;
+
+	/* SIGKILL is for all processes, which without a PID namespace do not end with the first; and in a
+	 * frozen cgroup v1 it has no effect. */
+	if (number == SIGKILL && (status == STATUS_PAUSED || !container->record.head.own_pid_namespace))
+		return false;
+	if (status == STATUS_UNKNOWN || status == STATUS_STOPPED)
+		return false;
+	process = open_first(container);
+	sent = process >= 0 && signal_process(process, number);
+	if (process >= 0)
+		close(process);
+	return sent;
+}
+
+/* The first process, and with it all of its PID namespace, has ended. */
+static bool end_first(const struct container *container)
+{
+	struct pollfd ended = {.fd = open_first(container), .events = POLLIN};
+
+	return ended.fd >= 0 && signal_process(ended.fd, SIGKILL) && poll(&ended, 1, KILL_TIMEOUT) == 1;
+}
+
+/* Whether there is nobody in the group, nor a group below it, so that it can be removed once the killed have
+ * left. */
+static bool is_leaving(const char *group)
+{
+	char path[4096], byte;
+	struct stat directory;
+	bool empty;
+	int fd;
+
+	if (snprintf(path, sizeof path, "%s/cgroup.procs", group) >= (int)sizeof path)
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	empty = read(fd, &byte, 1) == 0;
+	close(fd);
+	/* A group has a link for each group below it, and two more. */
+	return empty && stat(group, &directory) == 0 && directory.st_nlink <= 2;
+}
+
+static bool remove_group(const char *group)
+{
+	const struct timespec moment = {.tv_nsec = 500000};
+
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		if (rmdir(group) == 0 || errno == ENOENT)
+			return true;
+		if (errno != EBUSY || !is_leaving(group))
+			return false;
+		nanosleep(&moment, NULL);
+	}
+	return false;
+}
+
+static bool remove_groups(const struct record *record)
+{
+	for (size_t i = 0; i < record->group_count; i++)
+		if (!remove_group(record->paths[i]))
+			return false;
+	/* Groups above the container's own: others may use them meanwhile. */
+	for (size_t i = record->group_count; i < record->path_count; i++)
+		if (rmdir(record->paths[i]) && errno != ENOENT && errno != EBUSY && errno != ENOTEMPTY)
+			return false;
+	return true;
+}
+
+static bool remove_directory(int fd, const char *root, const char *id)
+{
+	char path[4096];
+	DIR *directory = fdopendir(fd);
+	struct dirent *entry;
+
+	if (!directory)
+		return false;
+	while ((entry = readdir(directory)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+		    unlinkat(fd, entry->d_name, 0))
+			return false;
+	return snprintf(path, sizeof path, "%s/%s", root, id) < (int)sizeof path && rmdir(path) == 0;
+}
+
+static bool delete(const struct container *container, const struct command *command)
+{
+	enum status status = container_status(container);
+
+	if (status != STATUS_STOPPED) {
+		/* Of a paused container, or one that shares its PID namespace, more has to be ended. */
+		if (!command->force || status == STATUS_UNKNOWN || status == STATUS_PAUSED ||
+		    !container->record.head.own_pid_namespace || !end_first(container))
+			return false;
+	}
+	return remove_groups(&container->record) &&
+	       remove_directory(container->directory, command->root, command->id);
+}
+
+/* As `Log.check`: the log is there, and can be written to. */
+static bool open_log(const char *path)
+{
+	int fd;
+
+	if (!*path)
+		return true;
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+bool answer(int count, char *const *words, int *connection)
+{
+	static struct container container;
+	struct command command;
+	bool changes;
+
+	*connection = -1;
+	if (!command_parse(&command, count, words) || !open_log(command.log))
+		return false;
+	changes = command.verb == VERB_START || command.verb == VERB_DELETE;
+	if (!container_open(&container, command.root, command.id, changes))
+		return false;
+	switch (command.verb) {
+	case VERB_STATE:
+		return print_state(&container);
+	case VERB_START:
+		return start(&container, connection);
+	case VERB_KILL:
+		return kill_first(&container, command.signal);
+	case VERB_DELETE:
+		return delete (&container, &command);
+	}
+	return false;
+}
