@@ -43,6 +43,7 @@ struct interpreter {
 	char note[512]; /* more about a failure: a file system's log, the end of a hook's output */
 	int hook_status;
 	char executable[PATH_LIMIT];
+	char home[PATH_LIMIT]; /* the variable HOME, where the configuration has none */
 };
 
 /* Runs the whole Program; returns only on failure, having reported it. */
@@ -107,6 +108,8 @@ int op_own_stdio(struct interpreter *);
 int op_set_user(struct interpreter *);
 int op_change_directory(struct interpreter *);
 int op_find_executable(struct interpreter *);
+int op_find_home(struct interpreter *);
+int op_lower_rlimit(struct interpreter *);
 int op_set_no_new_privileges(struct interpreter *);
 int op_close_descriptors(struct interpreter *);
 int op_wait_for_start(struct interpreter *);

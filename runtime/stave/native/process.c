@@ -250,14 +250,21 @@ static void find_home(char *home, size_t size)
 	text_append(home, size, "/");
 }
 
-static int is_home(const char *variable)
+int op_find_home(struct interpreter *interpreter)
 {
-	static const char name[] = "HOME=";
+	text_append(interpreter->home, sizeof interpreter->home, "HOME=");
+	find_home(interpreter->home + 5, sizeof interpreter->home - 5);
+	return 0;
+}
 
-	for (size_t i = 0; i < sizeof name - 1; i++)
-		if (variable[i] != name[i])
-			return 0;
-	return 1;
+int op_lower_rlimit(struct interpreter *interpreter)
+{
+	struct {
+		uint64_t soft, hard;
+	} limit = {(uint64_t)number(interpreter, 1), (uint64_t)number(interpreter, 2)};
+
+	STEP(interpreter, "prlimit", NULL);
+	return (int)SYS4(__NR_prlimit64, 0, number(interpreter, 0), &limit, NULL);
 }
 
 int op_execute(struct interpreter *interpreter)
@@ -268,22 +275,17 @@ int op_execute(struct interpreter *interpreter)
 	uint32_t variables = program_list_length(program, operation, 1);
 	char **lists = memory_map((arguments_count + variables + 3ul) * sizeof *lists);
 	char **arguments = lists, **environment = lists + arguments_count + 1;
-	static char home[PATH_LIMIT] = "HOME=";
-	int has_home = 0, error;
+	int error;
 	OWNED diagnosis = -1;
 
 	if (!lists)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < arguments_count; i++)
 		arguments[i] = (char *)(uintptr_t)program_list_item(program, operation, 0, i);
-	for (uint32_t i = 0; i < variables; i++) {
+	for (uint32_t i = 0; i < variables; i++)
 		environment[i] = (char *)(uintptr_t)program_list_item(program, operation, 1, i);
-		has_home |= is_home(environment[i]);
-	}
-	if (!has_home) {
-		find_home(home + 5, sizeof home - 5);
-		environment[variables] = home;
-	}
+	if (interpreter->home[0])
+		environment[variables] = interpreter->home;
 	report_times(interpreter);
 	STEP(interpreter, "execute", interpreter->executable);
 	error = (int)SYS3(__NR_execve, interpreter->executable, arguments, environment);

@@ -96,6 +96,10 @@ CONTAINER: dict[str, tuple[str, str]] = {
     "change_directory": ("path create", "ti"),
     # Looks `name` up in `search` (a PATH) with the rights in force; `execute` uses what was found.
     "find_executable": ("name search", "tt"),
+    # HOME for `execute`, which is not told one: from the container's /etc/passwd, else "/".
+    "find_home": ("", ""),
+    # Of the process itself, by prlimit(2).
+    "lower_rlimit": ("resource soft hard", "iii"),
     "set_no_new_privileges": ("", ""),
     # Everything from 3 + preserve on is closed at `execute`.
     "close_descriptors": ("preserve", "i"),

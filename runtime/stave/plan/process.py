@@ -6,6 +6,7 @@ from stave.errors import ConfigError
 from stave.plan.constants import PER_LINUX, PER_LINUX32
 from stave.plan.paths import clean
 from stave.plan.program import Operation
+from stave.plan.rlimits import add_low_rlimits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def add_user(
     )
     program.add("change_directory", "/process/cwd", process["cwd"], 0)
     program.add("find_executable", "/process/args/0", process["args"][0], _search_path(process))
+    if not any(variable.startswith("HOME=") for variable in process.get("env", ())):
+        program.add("find_home", "/process/env")
 
 
 def add_execution(
@@ -104,6 +107,8 @@ def add_execution(
     seccomp: tuple[bytes, int] | None,
 ) -> None:
     """The process has given up what it may not keep, and is the user's program."""
+    if rlimits := process.get("rlimits"):
+        add_low_rlimits(program, rlimits)
     if process.get("noNewPrivileges"):
         program.add("set_no_new_privileges", "/process/noNewPrivileges")
     program.add(

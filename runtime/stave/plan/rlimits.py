@@ -33,6 +33,9 @@ NAMES = (
 
 NUMBERS: dict[str, int] = {name: number for number, name in enumerate(NAMES)}
 
+# With fewer descriptors stave-init could neither wait for `start` nor read what it has to; the program may.
+FEW_DESCRIPTORS = 64
+
 
 def add_rlimits(program: Program, rlimits: Sequence[Rlimit]) -> None:
     """The process has its limits. By the runtime: raising one takes a right that the container may lack.
@@ -50,4 +53,20 @@ def add_rlimits(program: Program, rlimits: Sequence[Rlimit]) -> None:
         number = NUMBERS.get(limit["type"])
         if number is None:
             raise ConfigError(f"{pointer}/type", f"no resource limit is called {limit['type']!r}")
-        program.add("set_rlimit", pointer, number, limit["soft"], limit["hard"])
+        soft, hard = limit["soft"], limit["hard"]
+        if _is_low(limit):
+            soft = FEW_DESCRIPTORS
+        if soft <= hard:
+            program.add("set_rlimit", pointer, number, soft, hard)
+
+
+def add_low_rlimits(program: Program, rlimits: Sequence[Rlimit]) -> None:
+    """The process has those limits too that it could not have got here with; it may lower them by itself."""
+    for index, limit in enumerate(rlimits):
+        if _is_low(limit):
+            number = NUMBERS[limit["type"]]
+            program.add("lower_rlimit", f"/process/rlimits/{index}", number, limit["soft"], limit["hard"])
+
+
+def _is_low(limit: Rlimit) -> bool:
+    return limit["type"] == "RLIMIT_NOFILE" and limit["soft"] < FEW_DESCRIPTORS

@@ -21,6 +21,7 @@ def test_usual() -> None:
     assert names(plan) == [
         "clone", "join_cgroup", "set_dumpable", "setns", "fork", "new_session", "join_keyring",
         "close_descriptors", "own_stdio", "limit_bounding", "set_user", "change_directory", "find_executable",
+        "find_home",
         "raise_ambient", "set_capabilities", "execute",
     ]  # fmt: skip
     assert one(plan, "clone") == (0,)
@@ -101,7 +102,7 @@ def test_console(terminal: bool) -> None:
 
 def test_rlimits() -> None:
     """They are set before the change of user, after which prlimit(2) would need CAP_SYS_RESOURCE."""
-    limit = {"type": "RLIMIT_NOFILE", "soft": 1, "hard": 2}
+    limit = {"type": "RLIMIT_CORE", "soft": 1, "hard": 2}
     plan = execute(make_process(rlimits=[limit]), USUAL, make_config())
     words = names(plan)
     start = words.index("close_descriptors")
@@ -110,7 +111,7 @@ def test_rlimits() -> None:
 
 CONTAINER_PROCESS = {
     "capabilities": {"bounding": ["CAP_KILL"]},
-    "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 7, "hard": 7}],
+    "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 77, "hard": 77}],
     "oomScoreAdj": 300,
 }
 
@@ -119,7 +120,7 @@ def test_as_the_container() -> None:
     """What the process says nothing about is as in the container's own process."""
     plan = execute(make_process(), USUAL, make_config(process=make_process(**CONTAINER_PROCESS)))
     assert one(plan, "limit_bounding") == (1 << 5,)
-    assert one(plan, "set_rlimit") == (7, 7, 7)
+    assert one(plan, "set_rlimit") == (7, 77, 77)
     assert one(plan, "set_oom_score_adj") == (300,)
 
 

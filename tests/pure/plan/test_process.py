@@ -26,7 +26,8 @@ def test_order() -> None:
     words = names(plan)
     assert words[words.index("new_session") :] == [
         "new_session", "join_keyring", "set_personality", "close_descriptors", "wait_for_runtime", "set_rlimit",
-        "own_stdio", "limit_bounding", "set_user", "change_directory", "find_executable", "wait_for_start",
+        "own_stdio", "limit_bounding", "set_user", "change_directory", "find_executable", "find_home",
+        "wait_for_start",
         "set_no_new_privileges", "raise_ambient", "load_seccomp", "set_capabilities", "execute",
     ]  # fmt: skip
 
@@ -150,8 +151,8 @@ def test_no_new_privileges(members: dict[str, Any], count: int) -> None:
 @pytest.mark.parametrize(("number", "name"), list(enumerate(RLIMITS)))
 def test_rlimits(number: int, name: str) -> None:
     """Every limit of getrlimit(2) has the kernel's number."""
-    plan = plan_process(rlimits=[{"type": name, "soft": 5, "hard": (1 << 64) - 1}])
-    assert one(plan, "set_rlimit") == (number, 5, (1 << 64) - 1)
+    plan = plan_process(rlimits=[{"type": name, "soft": 500, "hard": (1 << 64) - 1}])
+    assert one(plan, "set_rlimit") == (number, 500, (1 << 64) - 1)
 
 
 def test_rlimits_of_this_machine() -> None:
@@ -171,9 +172,29 @@ def test_rlimits_of_this_machine() -> None:
 
 def test_rlimits_are_set_by_the_runtime_before_the_change_of_user() -> None:
     """The container's side stops for it: later prlimit(2) would need CAP_SYS_RESOURCE."""
-    words = names(plan_process(rlimits=[{"type": "RLIMIT_NOFILE", "soft": 1, "hard": 1}]))
+    words = names(plan_process(rlimits=[{"type": "RLIMIT_CORE", "soft": 1, "hard": 1}]))
     assert words[words.index("set_rlimit") - 1] == "wait_for_runtime"
     assert words.index("set_rlimit") < words.index("set_user")
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "early"), [(5, 7, []), (5, 500, [(7, 64, 500)]), (0, 64, [(7, 64, 64)]), (63, 63, [])]
+)
+def test_few_descriptors(soft: int, hard: int, early: list[tuple[int, int, int]]) -> None:
+    """The runtime sees to the hard limit; a soft one that stave-init could not live with comes last, but before the
+    filter, which might refuse it."""
+    config = make_config()
+    config["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": soft, "hard": hard}]
+    plan = create(config, seccomp=(b"12345678", 0))
+    assert found(plan, "set_rlimit") == early
+    assert one(plan, "lower_rlimit") == (7, soft, hard)
+    assert in_order(plan, "wait_for_start", "lower_rlimit", "load_seccomp", "execute")
+
+
+def test_home() -> None:
+    """HOME is looked up where the environment has none, as the user and before the program is let loose."""
+    assert "find_home" not in names(plan_process(env=["PATH=/", "HOME="]))
+    assert in_order(plan_process(env=["XHOME=/"]), "set_user", "find_home", "wait_for_start")
 
 
 @pytest.mark.parametrize("name", ["RLIMIT_TEST", "NOFILE", "rlimit_nofile", ""])
