@@ -39,6 +39,7 @@ _HINTS: dict[tuple[str, int], str] = {
     ("write_label", errno.EACCES): "the security module does not let the runtime give it",
     ("write_label", errno.EPERM): "the security module does not let the runtime give it",
     ("open_console", errno.ENODEV): "mounts lacks a devpts",
+    ("open_console", errno.ENOENT): "mounts lacks a devpts",
 }
 
 
@@ -55,7 +56,7 @@ def describe(name: str, pointer: str, subject: str, message: Message) -> Error:
     if name == "run_container_hook":
         return hook_failure(pointer, subject, message.error, message.value, note)
     if name == "find_executable":
-        return Error(_not_found(subject, message.error))
+        return Error(_not_found(subject, message.error, note))
     if name == "execute":
         return _not_executed(path or subject, message)
     hint = note or _HINTS.get((name, message.error), "")
@@ -91,7 +92,7 @@ def sudden_death(status: int) -> Error:
     return Error(f"the container's first process left with status {posix.WEXITSTATUS(status)}")
 
 
-def _not_found(name: str, error: int) -> str:
+def _not_found(name: str, error: int, note: str) -> str:
     """Worded as runc does: podman and Docker make exit statuses 126 and 127 of it."""
     if error == errno.ENOENT and "/" not in name:
         return f'exec: "{name}": executable file not found in $PATH'
@@ -99,7 +100,7 @@ def _not_found(name: str, error: int) -> str:
         return f'exec: "{name}": stat {name}: no such file or directory'
     if error == errno.EISDIR:
         return f'exec: "{name}": is a directory: permission denied'
-    return f'exec: "{name}": {posix.strerror(error).lower()}'
+    return f'exec: "{name}": {note + ": " if note else ""}{posix.strerror(error).lower()}'
 
 
 def _not_executed(path: str, message: Message) -> Error:

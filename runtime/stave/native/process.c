@@ -7,6 +7,7 @@
 #include <linux/socket.h>
 
 #define X_OK_ 1
+#define ST_NOEXEC_ 8
 #define AT_EACCESS_ 0x200
 #define SFD_CLOEXEC_ O_CLOEXEC
 
@@ -51,13 +52,26 @@ int op_change_directory(struct interpreter *interpreter)
 	return check_directory(interpreter);
 }
 
-static int check_executable(const char *path)
+/* The kernel says EACCES of a missing permission and of a mount that forbids it. */
+static int note_noexec(struct interpreter *interpreter, const char *path)
+{
+	struct statfs status;
+
+	interpreter->note[0] = 0;
+	if (SYS2(__NR_statfs, path, &status) == 0 && status.f_flags & ST_NOEXEC_)
+		text_append(interpreter->note, sizeof interpreter->note, "its file system is mounted noexec");
+	return -EACCES;
+}
+
+static int check_executable(struct interpreter *interpreter, const char *path)
 {
 	struct statx status;
 	long error = SYS4(__NR_faccessat2, AT_FDCWD, path, X_OK_, AT_EACCESS_);
 
 	if (error == -ENOSYS)
 		error = SYS3(__NR_faccessat, AT_FDCWD, path, X_OK_);
+	if (error == -EACCES)
+		return note_noexec(interpreter, path);
 	CHECK(error);
 	CHECK(SYS5(__NR_statx, AT_FDCWD, path, 0, STATX_BASIC_STATS, &status));
 	return S_TYPE(status.stx_mode) == S_DIRECTORY ? -EISDIR : 0;
@@ -81,7 +95,7 @@ int op_find_executable(struct interpreter *interpreter)
 	path[0] = 0;
 	if (has_slash(name)) {
 		text_append(path, size, name);
-		return text_length(name) < size ? check_executable(path) : -ENAMETOOLONG;
+		return text_length(name) < size ? check_executable(interpreter, path) : -ENAMETOOLONG;
 	}
 	while (at && *at) {
 		size_t length = 0;
@@ -96,7 +110,7 @@ int op_find_executable(struct interpreter *interpreter)
 		/* An empty entry is the current directory. */
 		text_append(path, size, length ? "/" : "./");
 		text_append(path, size, name);
-		error = check_executable(path);
+		error = check_executable(interpreter, path);
 		if (error == 0)
 			return 0;
 		if (error == -EACCES)
