@@ -7,7 +7,7 @@ from stave.plan.program import Operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ocispec.types import Config, Linux, Resources
     from stave.host.facts import CgroupLayout
@@ -23,15 +23,27 @@ class CgroupPlan:
         paths: absolute directory of the container's group per v1 controller or named hierarchy; in a pure v2
             machine the only key is "". Controllers mounted together share a directory. Empty: no groups.
         setup: makes the groups and sets their limits, in this order.
+        late: the same, as far as it takes the container's process.
         join: moves a process into the groups.
+        scope: the unit of the systemd driver; "" with the cgroupfs driver.
     """
 
-    __slots__ = ("paths", "setup", "join")
+    __slots__ = ("paths", "setup", "late", "join", "scope")
 
-    def __init__(self, paths: dict[str, str], setup: list[Operation]) -> None:
+    def __init__(
+        self,
+        paths: dict[str, str],
+        setup: list[Operation],
+        *,
+        late: Sequence[Operation] = (),
+        join: list[Operation] | None = None,
+        scope: str = "",
+    ) -> None:
         self.paths = paths
         self.setup = setup
-        self.join = join_operations(paths)
+        self.late = late
+        self.join = join_operations(paths) if join is None else join
+        self.scope = scope
 
 
 def plan_cgroups(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from stave.cli.log import Log
 from stave.cli.root import absolute, bundle_directory, state_root
-from stave.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ def creation(invocation: Invocation) -> CreateOptions:
     """What `create` and `run` hand on about the container to be."""
     from stave.container.caller import CreateOptions
 
-    if invocation.global_options["systemd-cgroup"]:
-        raise Error("--systemd-cgroup is not supported: set the caller's cgroup driver to cgroupfs")
     options = invocation.options
     return CreateOptions(
         bundle_directory(options["bundle"]),
@@ -37,4 +34,5 @@ def creation(invocation: Invocation) -> CreateOptions:
         no_new_keyring=options["no-new-keyring"],
         preserve_fds=options["preserve-fds"],
         trace=invocation.global_options["trace"] or None,
+        systemd=invocation.global_options["systemd-cgroup"],
     )

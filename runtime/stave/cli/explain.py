@@ -16,7 +16,9 @@ def run(invocation: Invocation) -> int:
     from stave.container.create import plan_bundle
     from stave.plan.explain import as_json, as_text
 
-    plan = plan_bundle(bundle_directory(invocation.arguments[0]))
+    plan = plan_bundle(
+        bundle_directory(invocation.arguments[0]), systemd=invocation.global_options["systemd-cgroup"]
+    )
     if invocation.options["json"]:
         from ocispec.jsontext import dumps
 

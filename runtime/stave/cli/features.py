@@ -46,7 +46,7 @@ def features() -> dict[str, Any]:
             # Callers ask for checkpoints by this name, whatever the runtime's own is.
             "org.opencontainers.runc.checkpoint.enabled": "false",
         },
-        "potentiallyUnsafeConfigAnnotations": [],
+        "potentiallyUnsafeConfigAnnotations": ["org.systemd.property.", "stave.payload"],
     }
 
 
@@ -60,7 +60,7 @@ def _linux() -> dict[str, Any]:
     return {
         "namespaces": sorted(NAMESPACES),
         "capabilities": list(NAMES),
-        "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": True},
+        "cgroup": {"v1": True, "v2": True, "systemd": True, "systemdUser": True, "rdma": True},
         "seccomp": supported(),
         "apparmor": {"enabled": True},
         "selinux": {"enabled": True},

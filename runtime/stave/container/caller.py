@@ -25,6 +25,7 @@ class CreateOptions:
         no_new_keyring: leave the session keyring alone.
         preserve_fds: how many descriptors from 3 on stay open in the user's program.
         trace: file for a trace of the operations; None for none.
+        systemd: let systemd make the control group.
         streams: descriptors that become the process's standard input, output and error.
     """
 
@@ -37,6 +38,7 @@ class CreateOptions:
         "pid_file",
         "preserve_fds",
         "streams",
+        "systemd",
         "trace",
     )
 
@@ -52,6 +54,7 @@ class CreateOptions:
         preserve_fds: int = 0,
         trace: str | None = None,
         streams: Sequence[int] = (0, 1, 2),
+        systemd: bool = False,
     ) -> None:
         self.bundle = bundle
         self.log_warning = log_warning
@@ -62,6 +65,7 @@ class CreateOptions:
         self.preserve_fds = preserve_fds
         self.trace = trace
         self.streams = streams
+        self.systemd = systemd
 
 
 def write_pid_file(path: str, pid: int) -> None:

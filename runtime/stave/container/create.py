@@ -58,11 +58,13 @@ def create_container(root: str, container_id: str, config: Config, options: Crea
         container.unlock()
 
 
-def plan_bundle(bundle: str, container_id: str = "CONTAINER", *, facts: Facts | None = None) -> Plan:
+def plan_bundle(
+    bundle: str, container_id: str = "CONTAINER", *, systemd: bool = False, facts: Facts | None = None
+) -> Plan:
     """What `create` and `start` would do for a bundle, for `stave explain`; nothing is done."""
     config = _with_plugins(load_config(bundle), bundle)
     facts = facts or read_facts(config)
-    cgroups = plan_cgroups(config, container_id, facts.cgroups, rootless=facts.rootless)
+    cgroups = _cgroups(config, container_id, facts, systemd)
     container = Container("/run/stave", container_id, _state(container_id, config, bundle, cgroups))
     return _plan(container, config, CreateOptions(bundle, lambda _: None), facts, cgroups)
 
@@ -91,8 +93,10 @@ class _Creation:
         config, container, bundle = self.config, self.container, self.options.bundle
         config.get("root", {})["path"] = _real_path(config, bundle)
         facts = read_facts(config)
-        cgroups = plan_cgroups(config, container.id, facts.cgroups, rootless=facts.rootless)
+        cgroups = _cgroups(config, container.id, facts, self.options.systemd)
         container.state = _state(container.id, config, bundle, cgroups)
+        if cgroups.scope:
+            container.state["scope"] = {"unit": cgroups.scope, "user": facts.rootless}
         self.plan = _plan(container, config, self.options, facts, cgroups)
         container.state["namespaces"] = self.plan.namespaces
         container.state["startOperations"] = _after_start(self.plan)
@@ -147,6 +151,10 @@ class _Creation:
 
             state = dumps(self.container.describe("stopped")).encode()
             run_hooks("poststop", hooks, state, self.options.bundle, self.options.log_warning)
+        if self.executor is not None and "scope" in self.container.state:
+            from stave.container.scope import stop
+
+            stop(self.container.state, self.options.log_warning)
         if self.executor is not None and self.executor.cgroups_made:
             from stave.cgroups.manage import remove_created
 
@@ -180,6 +188,14 @@ class _Creation:
         run_hook(operation.pointer, hook, state, self.options.bundle)  # type: ignore[arg-type]
 
 
+def _cgroups(config: Config, container_id: str, facts: Facts, systemd: bool) -> CgroupPlan:
+    if systemd:
+        from stave.container.scope import plan
+
+        return plan(config, container_id, facts)
+    return plan_cgroups(config, container_id, facts.cgroups, rootless=facts.rootless)
+
+
 def _state(container_id: str, config: Config, bundle: str, cgroups: CgroupPlan) -> dict[str, object]:
     hooks = config.get("hooks", {})
     return {
@@ -195,7 +211,8 @@ def _state(container_id: str, config: Config, bundle: str, cgroups: CgroupPlan) 
         "startable": "process" in config,
         "hooks": {kind: hooks.get(kind, []) for kind in ("poststart", "poststop")},
         "cgroups": cgroups.paths,
-        "cgroupsMade": _missing(directories(cgroups.paths)),
+        # What systemd makes is systemd's to remove.
+        "cgroupsMade": [] if cgroups.scope else _missing(directories(cgroups.paths)),
     }
 
 
@@ -227,6 +244,7 @@ def _plan(
         bundle=options.bundle,
         facts=facts,
         cgroup_setup=cgroups.setup,
+        cgroup_late=cgroups.late,
         cgroup_join=cgroups.join,
         cgroup_paths=cgroups.paths,
         hook_state=container.hook_state,

@@ -53,6 +53,10 @@ def destroy(container: Container, log_warning: Callable[[str], None]) -> None:
 
         # What the first process has left behind, where it had no PID namespace of its own.
         _kill_leftovers(container)
+        if "scope" in container.state:
+            from stave.container.scope import stop
+
+            stop(container.state, log_warning)
         remove(groups, container.state.get("cgroupsMade", ()))
     if hooks := container.state.get("hooks", {}).get("poststop"):
         from ocispec.jsontext import dumps

@@ -142,6 +142,11 @@ class Executor:
 
     _enable_controllers = _inherit_cpuset = _write_cgroup = _write_cgroup_first = _change_cgroup
 
+    def _start_scope(self, operation: Operation) -> None:
+        from stave.container.scope import start
+
+        start(self.pid, *operation.arguments)
+
     def _open_namespace(self, operation: Operation) -> None:
         name, path, kind = operation.arguments
         descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)

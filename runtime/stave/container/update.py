@@ -14,7 +14,7 @@ from stave.host.facts import read_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ocispec.types import Resources
 
@@ -59,17 +59,33 @@ def _update(container: Container, changes: Resources, schemata: Mapping[str, str
     operations = limits.select(plan_limits(old, paths, layout), plan_limits(new, paths, layout), changes)
     limits.check_usage(paths, new, changes)
     for operation in operations:
-        if operation.name == "enable_controllers":
+        # A scope has them all: systemd was asked to delegate them.
+        if operation.name == "enable_controllers" and "scope" not in container.state:
             enable_controllers(*operation.arguments)
     current = limits.read_current([each for each in operations if each.name != "enable_controllers"])
     writes = limits.order(current)
-    limits.carry_out(writes)
+    set_back = _tell_systemd(container, old, new)
+    try:
+        limits.carry_out(writes)
+    except BaseException:
+        set_back()
+        raise
     linux["resources"] = new
     try:
         container.write("config.json", dumps(config).encode())
     except BaseException:
+        set_back()
         limits.set_back(writes)
         raise
+
+
+def _tell_systemd(container: Container, old: Resources, new: Resources) -> Callable[[], None]:
+    """The scope, if there is one, has the new limits, or its next reload would bring the old ones back."""
+    if "scope" not in container.state:
+        return lambda: None
+    from stave.container.scope import update
+
+    return update(container.state, old, new)
 
 
 def _check(resources: Resources) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posix
 import resource
 
-from stave.cgroups.plan import plan_cgroups
+from stave.cgroups.plan import plan_limits
 from stave.container.state import STOPPED, Container, list_all
 from stave.doctor.finding import Finding, setting
 from stave.errors import Error, describe
@@ -39,9 +39,9 @@ def examine(root: str, facts: Facts) -> list[Finding]:
 
 def drift(container: Container, facts: Facts) -> list[str]:
     """The limits that differ, each as "property: FILE is ACTUAL, should be CONFIGURED"."""
-    plan = plan_cgroups(container.config(), container.id, facts.cgroups, rootless=facts.rootless)
+    resources = container.config().get("linux", {}).get("resources", {})
     differences = []
-    for operation in plan.setup:
+    for operation in plan_limits(resources, container.state["cgroups"], facts.cgroups):
         if operation.name == "write_cgroup":
             files, wanted = [operation.arguments[0]], [operation.arguments[1]]
         elif operation.name == "write_cgroup_first":

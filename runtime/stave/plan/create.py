@@ -33,6 +33,7 @@ def plan_create(
     bundle: str,
     facts: Facts,
     cgroup_setup: Sequence[Operation],
+    cgroup_late: Sequence[Operation] = (),
     cgroup_join: Sequence[Operation],
     cgroup_paths: Mapping[str, str],
     hook_state: HookState,
@@ -47,6 +48,7 @@ def plan_create(
         config: a valid config.json.
         bundle: absolute path; relative paths of the configuration count from it.
         cgroup_setup: makes the cgroups and sets their limits.
+        cgroup_late: the same, as far as it takes the new process.
         cgroup_join: moves the new process into them.
         cgroup_paths: absolute directory of the container's cgroup per v1 hierarchy, and under "" in v2.
         hook_state: gives, for a status, the state's JSON text before and after the pid.
@@ -69,7 +71,7 @@ def plan_create(
     program = plan.program
 
     program.operations += cgroup_setup
-    add_namespaces(program, namespaces, linux, facts, [*oom_score(process), *cgroup_join])
+    add_namespaces(program, namespaces, linux, facts, [*oom_score(process), *cgroup_late, *cgroup_join])
 
     open_root(program, config, bundle, namespaces)
     labels = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stave.errors import describe
@@ -138,6 +138,11 @@ def _persona(value: int) -> str:
     return next((name for name, persona in PERSONAS.items() if persona == value), hex(value))
 
 
+def _properties(value: Sequence[tuple[str, tuple[str, Any]]]) -> list[str]:
+    shown = [(name, each.hex() if isinstance(each, bytes) else each) for name, (_, each) in value]
+    return [f"{name}={each}" for name, each in shown]
+
+
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
@@ -148,6 +153,7 @@ _mount_flags = _constants("MS_")
 
 # By argument, and by operation where a name means several things.
 _DECODERS: dict[str, Callable[[Any], Any]] = {
+    "start_scope.properties": _properties,
     "clone.flags": _namespaces,
     "unshare.flags": _namespaces,
     "setns.type": _namespaces,

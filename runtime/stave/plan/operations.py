@@ -10,6 +10,7 @@ An entry is ``name: (argument names, argument kinds)``; the kinds are one letter
 ``t``  text without NUL; ``None`` where absence means something
 ``b``  bytes
 ``l``  a list of texts
+``p``  a list of D-Bus properties: (name, (signature, value)); the runtime's own operations only
 ``f``  the name of a descriptor opened by an ``open_*`` operation; its number once encoded
 ====== ==================================================================================
 """
@@ -125,6 +126,8 @@ RUNTIME: dict[str, tuple[str, str]] = {
     "write_cgroup_first": ("files values", "ll"),
     # program: struct bpf_insn[] for BPF_PROG_TYPE_CGROUP_DEVICE.
     "attach_device_filter": ("path program", "tb"),
+    # A transient unit with the new process in it; user: by the systemd of this user.
+    "start_scope": ("unit user properties", "tip"),
     # Opens a namespace file and proves its type; `name` is what `f` arguments refer to.
     "open_namespace": ("name path type", "tti"),
     "clone": ("flags", "i"),

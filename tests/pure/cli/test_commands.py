@@ -47,6 +47,7 @@ def test_create_and_run(lifecycle: Lifecycle, tmp_path: Path, command: str) -> N
         "preserve_fds": 3,
         "trace": None,
         "streams": (0, 1, 2),
+        "systemd": False,
     }
     own = {"detach": False, "keep": False, "no_subreaper": False}
     assert named == (own if command == "run" else {})
@@ -162,11 +163,9 @@ def test_ps_in_json(lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("command", ["create", "run"])
-def test_systemd_cgroup_is_refused(
-    lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str], command: str
-) -> None:
-    """A container is not put somewhere else than where --systemd-cgroup asks for."""
+def test_systemd_cgroup(lifecycle: Lifecycle, command: str) -> None:
+    """--systemd-cgroup is for the container that is made."""
     calls = lifecycle(command, **{command: 0})
-    assert execute(["--systemd-cgroup", command, "web"]) == 1
-    assert "--systemd-cgroup is not supported" in capfd.readouterr().err
-    assert calls == []
+    assert execute(["--systemd-cgroup", command, "web"]) == 0
+    ((arguments, _),) = calls
+    assert arguments[2].systemd is True

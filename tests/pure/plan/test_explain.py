@@ -131,7 +131,14 @@ def test_a_whole_program() -> None:
 @pytest.mark.parametrize("table", [operations.CONTAINER, operations.RUNTIME])
 def test_every_operation(table: dict[str, tuple[str, str]]) -> None:
     """There is none in the table that cannot be explained."""
-    examples: dict[str, Any] = {"i": 1, "t": "x", "b": b"xxxx", "l": ["x"], "f": "x"}
+    examples: dict[str, Any] = {
+        "i": 1,
+        "t": "x",
+        "b": b"xxxx",
+        "l": ["x"],
+        "f": "x",
+        "p": [("Slice", ("s", "x"))],
+    }
     for name, (arguments, kinds) in table.items():
         assert len(arguments.split()) == len(kinds), name
         assert line(name, "", *[examples[kind] for kind in kinds]).startswith(name)

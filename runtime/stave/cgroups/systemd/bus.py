@@ -1,0 +1,136 @@
+"""The calls to systemd over D-Bus: one connection for a command, and no wait but for the job that it asked for.
+
+Source: org.freedesktop.systemd1(5).
+"""
+
+from __future__ import annotations
+
+import errno
+import posix
+from collections.abc import Sequence
+from typing import Any
+
+from jeepney import DBusAddress, DBusErrorResponse, MatchRule, Properties, message_bus, new_method_call
+from jeepney.io.blocking import DBusConnection, open_dbus_connection, unwrap_msg
+
+from stave.errors import Error, KernelError
+
+SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
+TIMEOUT_S = 30.0
+_NAME, _MANAGER = "org.freedesktop.systemd1", "org.freedesktop.systemd1.Manager"
+_SYSTEMD = DBusAddress("/org/freedesktop/systemd1", _NAME, _MANAGER)
+_NO_SUCH_UNIT = ("org.freedesktop.systemd1.NoSuchUnit", "org.freedesktop.systemd1.NotReferenced")
+
+
+class Systemd:
+    """A connection to the system's manager, or to the user's own.
+
+    Args:
+        user: the user's own.
+
+    Raises:
+        Error: there is no such bus.
+    """
+
+    def __init__(self, user: bool) -> None:
+        address = user_bus() if user else SYSTEM_BUS
+        try:
+            self._connection: DBusConnection = open_dbus_connection(address)
+        except OSError as error:
+            cure = "log in through systemd-logind, or loginctl enable-linger" if user else "is dbus running?"
+            raise KernelError(
+                f"connect to systemd at {address}", error.errno or errno.EIO, hint=cure
+            ) from error
+
+    def close(self) -> None:
+        """The connection is closed."""
+        self._connection.close()
+
+    def control_group(self) -> str:
+        """The manager's own group below the mount point of the hierarchy; "" for the system's."""
+        reply = self._call(Properties(_SYSTEMD).get("ControlGroup"), "read the manager's control group")
+        group: str = reply[0][1]
+        return group.rstrip("/")
+
+    def start_scope(self, unit: str, pid: int, properties: Sequence[tuple[str, tuple[str, Any]]]) -> None:
+        """The scope is there, with the process in it.
+
+        Raises:
+            Error: systemd refused, or did not do it in time.
+        """
+        everything = [("PIDs", ("au", [pid])), *properties]
+        body: tuple[Any, ...] = (unit, "fail", everything, [])
+        self._do(unit, "start", "StartTransientUnit", "ssa(sv)a(sa(sv))", body)
+
+    def stop(self, unit: str) -> None:
+        """There is no such unit any more.
+
+        Raises:
+            Error: systemd refused, or did not do it in time.
+        """
+        try:
+            self._do(unit, "stop", "StopUnit", "ss", (unit, "replace"))
+            self._call(new_method_call(_SYSTEMD, "ResetFailedUnit", "s", (unit,)), f"reset {unit}")
+        except _NoSuchUnit:
+            pass  # it went by itself when its last process ended
+
+    def set_properties(self, unit: str, properties: Sequence[tuple[str, tuple[str, Any]]]) -> None:
+        """The unit has these properties until it ends.
+
+        Raises:
+            Error: systemd refused.
+        """
+        message = new_method_call(_SYSTEMD, "SetUnitProperties", "sba(sv)", (unit, True, properties))
+        self._call(message, f"set properties of {unit}")
+
+    def _do(self, unit: str, verb: str, method: str, signature: str, body: tuple[Any, ...]) -> None:
+        """The job is done that the method begins."""
+        rule = MatchRule(
+            type="signal", interface=_MANAGER, member="JobRemoved", path="/org/freedesktop/systemd1"
+        )
+        self._call(message_bus.AddMatch(rule), "watch systemd's jobs")
+        step = f"{verb} {unit}"
+        with self._connection.filter(rule, bufsize=1000) as signals:
+            (job,) = self._call(new_method_call(_SYSTEMD, method, signature, body), step)
+            while True:
+                try:
+                    removed = self._connection.recv_until_filtered(signals, timeout=TIMEOUT_S)
+                except TimeoutError:
+                    raise Error(f"{step}: systemd has not done it within {TIMEOUT_S:g} s") from None
+                _, path, _, result = removed.body
+                if path == job:
+                    break
+        if result != "done":
+            raise Error(f"{step}: systemd answers {result!r}; journalctl --unit {unit} may tell why")
+
+    def _call(self, message: Any, step: str) -> Any:
+        try:
+            return unwrap_msg(self._connection.send_and_get_reply(message, timeout=TIMEOUT_S))
+        except DBusErrorResponse as error:
+            if error.name in _NO_SUCH_UNIT:
+                raise _NoSuchUnit(f"{step}: there is no such unit") from error
+            text = error.data[0] if error.data else error.name
+            raise Error(f"{step}: systemd refuses: {text}") from error
+        except TimeoutError:
+            raise Error(f"{step}: systemd has not answered within {TIMEOUT_S:g} s") from None
+        except OSError as error:
+            raise KernelError(step, error.errno or errno.EIO) from error
+
+
+class _NoSuchUnit(Error):
+    """systemd does not know the unit."""
+
+
+def user_bus() -> str:
+    """The address of the user's own bus, from the environment.
+
+    Raises:
+        Error: nothing there says where it is.
+    """
+    address = posix.environ.get(b"DBUS_SESSION_BUS_ADDRESS", b"").decode()
+    if address:
+        return address
+    runtime = posix.environ.get(b"XDG_RUNTIME_DIR", b"").decode()
+    if not runtime:
+        raise Error("neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR says where the user's systemd is")
+    return f"unix:path={runtime}/bus"
