@@ -13,12 +13,14 @@ import signal
 import sys
 from pathlib import Path
 
+from ociconformance import machine
+
 WORK = Path("/run/oci-conformance")
 """Where everything that a run makes lies, on a file system of its own."""
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS, _CLONE_NEWPID = 0x20000, 0x20000000
-_MS_REC, _MS_PRIVATE = 0x4000, 1 << 18
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 1 << 18
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
 
@@ -42,6 +44,37 @@ def enter() -> None:
     mount("tmpfs", "/run", "tmpfs", data="mode=755")
     WORK.mkdir()
     os.umask(0o022)
+    if not machine.V2:
+        _mount_hierarchies()
+
+
+def _mount_hierarchies() -> None:
+    """The directory of the cgroup v1 hierarchies is a copy, and the kernel's hierarchies are all mounted in it.
+
+    A runtime may take a hierarchy for mounted that isn't, and make its cgroups as plain directories there.
+    """
+    before = WORK / "cgroup"
+    before.mkdir()
+    mount(str(machine.CGROUPS), before, flags=_MS_BIND | _MS_REC)
+    mount("tmpfs", machine.CGROUPS, "tmpfs", data="mode=755")
+    for entry in sorted(before.iterdir()):
+        there = machine.CGROUPS / entry.name
+        if entry.is_symlink():
+            there.symlink_to(entry.readlink())
+        elif entry.is_mount():
+            there.mkdir()
+            mount(str(entry), there, flags=_MS_BIND | _MS_REC)
+    unmount(before)
+    before.rmdir()
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        controllers = line.split(":")[1]
+        there = machine.CGROUPS / controllers
+        if controllers and "=" not in controllers and machine.hierarchy(controllers.split(",")[0]) is None:
+            there.mkdir()
+            try:
+                mount("cgroup", there, "cgroup", data=controllers)
+            except OSError:
+                there.rmdir()
 
 
 def mount(

@@ -91,6 +91,7 @@ _IDMAP = (
         "config/mounts/{0}/container-mappings",
         "{0} without mappings uses those of the container.",
         since="1.2",
+        untested="",
     ),
     must(
         "config/mounts/{0}/no-mappings",

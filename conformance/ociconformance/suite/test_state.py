@@ -106,7 +106,9 @@ def test_status_of_what_hooks_see(container: Container) -> None:
     """While a container is being created hooks see `creating` or `created`; afterwards `running` and `stopped`."""
     file = container.bundle / "states"
     kinds = ("createRuntime", "createContainer", "poststart", "poststop")
-    container.hooks(**{kind: [hook(f"cat >> {file}; echo >> {file}")] for kind in kinds})
+    container.hooks(
+        **{kind: [hook(f'echo "$state" | tr -d "\\n" >> {file}; echo >> {file}')] for kind in kinds}
+    )
     container.script("exec sleep 1000")
     container.create().start().kill().wait()
     container.delete()

@@ -8,6 +8,8 @@ import pytest
 
 from ociconformance.clauses import CLAUSES, DOCUMENTS
 from ociconformance.clauses.model import Clause
+from ociconformance.cli import collect
+from ociconformance.results import uncovered
 
 LEVELS = {"MUST", "MUST NOT", "REQUIRED", "SHOULD", "SHOULD NOT", "MAY"}
 
@@ -28,3 +30,16 @@ def test_form(clause: Clause) -> None:
     assert re.fullmatch(r"[a-z0-9-]+", clause.section)
     assert clause.text[-1] == "." and clause.text[:-1].strip() == clause.text[:-1]
     assert not clause.untested or clause.untested.endswith(".")
+
+
+def test_every_clause_is_tested_or_says_why_not() -> None:
+    """A clause is named by a test, or gives a reason, and not both."""
+    tests = collect()
+    assert uncovered(tests) == []
+    named = {clause for test in tests for clause in test["clauses"]}
+    assert [clause.id for clause in CLAUSES.values() if clause.untested and clause.id in named] == []
+
+
+def test_every_test_says_what_is_true() -> None:
+    """Every test of the suite has a docstring, which the report shows."""
+    assert [test["test"] for test in collect() if not test["summary"]] == []
