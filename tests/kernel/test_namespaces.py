@@ -9,6 +9,7 @@ import pytest
 
 from .bundle import namespaces, without
 from .driver import Container, namespace
+from .host import mounted
 from .namespace_holder import NAMES, held
 from .test_user_namespaces import HOST_ID, with_user_namespace
 
@@ -271,3 +272,23 @@ def test_unknown_sysctl(container: Container) -> None:
     container.linux["sysctl"] = {"net.ipv4.nosuch": "1"}
     line = container.fails()
     assert line.startswith("linux.sysctl.net.ipv4.nosuch") and line.endswith("No such file or directory")
+
+
+@pytest.mark.parametrize("ending", ["delete", "run", "failure", "force"])
+def test_mounts_without_a_mount_namespace(container: Container, directory: Path, ending: str) -> None:
+    """Mounts that are made among the caller's own go with the container (the fixture compares mountinfo)."""
+    container.linux["namespaces"] = without(container.linux["namespaces"], "mount")
+    (directory / "sub dir").mkdir()
+    with mounted(directory / "sub dir", "-t", "tmpfs", "none"):
+        container.mount("/data", "rbind", source=directory)
+        container.mount("/data/sub dir", type="tmpfs")
+        if ending == "run":
+            assert container.says("grep -c ' /data' /proc/self/mounts") == "3"
+        elif ending == "failure":
+            container.mount("/x", type="nosuchfs")
+            container.fails()
+        else:
+            container.create()
+            container.start()
+            container.wait()
+            container.delete(*["--force"][: ending == "force"])

@@ -68,6 +68,7 @@ _MEMORY = (
     ("reservation", "memory.soft_limit_in_bytes"),
     ("kernelTCP", "memory.kmem.tcp.limit_in_bytes"),
 )
+_NO_LEAF_WEIGHT = "Linux has had no leaf weights since version 5.0: leave the property out"
 _CPU = (
     ("shares", "cpu.shares"),
     ("period", "cpu.cfs_period_us"),
@@ -106,19 +107,19 @@ def _plan_cpu(resources: Resources, put: Write) -> None:
 
 
 def _plan_block_io(resources: Resources, put: Write) -> None:
-    # Weights are BFQ's: the scheduler that `blkio.weight` and leaf weights belonged to left with Linux 5.0.
+    # Weights are BFQ's: the scheduler that `blkio.weight` belonged to left with Linux 5.0, and leaf weights with it.
     block_io = resources.get("blockIO", {})
     pointer = f"{POINTER}/blockIO"
     if weight := block_io.get("weight"):
         put("blkio", "blkio.bfq.weight", check_weight(weight, f"{pointer}/weight"), f"{pointer}/weight")
-    if weight := block_io.get("leafWeight"):
-        put("blkio", "blkio.leaf_weight", weight, f"{pointer}/leafWeight")
+    if block_io.get("leafWeight"):
+        raise ConfigError(f"{pointer}/leafWeight", _NO_LEAF_WEIGHT)
     for index, entry in enumerate(block_io.get("weightDevice", ())):
         at, device = f"{pointer}/weightDevice/{index}", f"{entry['major']}:{entry['minor']}"
         if weight := entry.get("weight"):
             put("blkio", "blkio.bfq.weight_device", f"{device} {check_weight(weight, at)}", at)
-        if weight := entry.get("leafWeight"):
-            put("blkio", "blkio.leaf_weight_device", f"{device} {weight}", at)
+        if entry.get("leafWeight"):
+            raise ConfigError(f"{at}/leafWeight", _NO_LEAF_WEIGHT)
     for name, rates, file, _ in throttles(block_io):
         for index, rate in enumerate(rates):
             text = f"{rate['major']}:{rate['minor']} {rate['rate']}"

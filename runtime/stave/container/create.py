@@ -13,6 +13,7 @@ from stave.container.state import SOCKET, Container, exists, read_process, times
 from stave.container.subjects import subject_of
 from stave.errors import Error, KernelError
 from stave.host.facts import Facts, read_facts
+from stave.plan.constants import CLONE_NEWNS
 from stave.plan.create import plan_create
 from stave.seccomp.cache import filter_of
 
@@ -100,6 +101,10 @@ class _Creation:
         self.plan = _plan(container, config, self.options, facts, cgroups)
         container.state["namespaces"] = self.plan.namespaces
         container.state["startOperations"] = _after_start(self.plan)
+        if config.get("mounts") and not self.plan.namespaces & CLONE_NEWNS:
+            from stave.container.mounts import mounts_below
+
+            container.state["sharedMounts"] = {"before": mounts_below(config["root"]["path"])}
         for warning in self.plan.warnings:
             self.options.log_warning(warning)
 
@@ -143,7 +148,7 @@ class _Creation:
         return master
 
     def undo(self) -> None:
-        """Nothing is left: process, cgroups, mounts (they die with the process), state directory."""
+        """Nothing is left: process, cgroups, mounts (most die with the process), state directory."""
         if self.executor is not None:
             self.executor.kill()
         if self._hooks_ran() and (hooks := self.config.get("hooks", {}).get("poststop")):
@@ -162,6 +167,10 @@ class _Creation:
                 remove_created(self.container.state["cgroups"], self.executor.cgroups_made)
             except Error as error:
                 self.options.log_warning(str(error))
+        if shared := self.container.state.get("sharedMounts"):
+            from stave.container.mounts import unmount_new
+
+            unmount_new(self.container.state["rootfs"], shared["before"])
         self.container.remove()
 
     def _hooks_ran(self) -> bool:

@@ -58,6 +58,10 @@ def destroy(container: Container, log_warning: Callable[[str], None]) -> None:
 
             stop(container.state, log_warning)
         remove(groups, container.state.get("cgroupsMade", ()))
+    if shared := container.state.get("sharedMounts"):
+        from stave.container.mounts import unmount_new
+
+        unmount_new(container.state["rootfs"], shared["before"])
     if hooks := container.state.get("hooks", {}).get("poststop"):
         from ocispec.jsontext import dumps
         from stave.container.hooks import run_hooks

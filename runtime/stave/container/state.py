@@ -51,7 +51,9 @@ class Container:
             startTime (0 before there is a process), ready (False until `create` has ended well), cgroups
             (hierarchy -> directory), cgroupsMade (directories that `create` made), namespaces (CLONE_NEW* bits),
             hooks (those that are still to come: poststart, poststop), startable (whether there is a process to
-            start), scope (with the systemd driver: its unit, and whether the user's systemd has it), startOperations (what `start` sets off: name, pointer, subject of each, and the first's index).
+            start), scope (with the systemd driver: its unit, and whether the user's systemd has it), sharedMounts
+            (without a mount namespace: what was mounted below the root before), startOperations (what `start` sets
+            off: name, pointer, subject of each, and the first's index).
         descriptor: of the directory, once locked; else -1.
     """
 

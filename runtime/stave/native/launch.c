@@ -6,6 +6,7 @@
 #include <linux/close_range.h>
 #include <linux/memfd.h>
 #include <linux/nsfs.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -368,6 +369,22 @@ int stave_bpf(int command, void *attributes, int size)
 int stave_set_subreaper(int value)
 {
 	return prctl(PR_SET_CHILD_SUBREAPER, value, 0, 0, 0) ? -errno : 0;
+}
+
+int stave_unmount(const char *path)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_NO_SYMLINKS};
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+	char link[32];
+	int result;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	/* Of a shared tree the mounts in it would be unmounted where it was bound from as well. */
+	result = mount(NULL, link, NULL, MS_PRIVATE | MS_REC, NULL) || umount2(link, MNT_DETACH) ? -errno : 0;
+	close(fd);
+	return result;
 }
 
 int stave_namespace_type(int descriptor)

@@ -41,6 +41,8 @@ int stave_send_descriptor(const char *path, int descriptor, const char *name);
 int stave_set_rlimit(int pid, int resource, uint64_t soft, uint64_t hard);
 int stave_bpf(int command, void *attributes, int size);
 int stave_set_subreaper(int value);
+/* umount2(2) with MNT_DETACH, which does not propagate to what was mounted from elsewhere; a symbolic link anywhere in the path is ELOOP. */
+int stave_unmount(const char *path);
 /* The CLONE_NEW* type of a namespace descriptor. */
 int stave_namespace_type(int descriptor);
 

@@ -142,6 +142,12 @@ def bpf(command: int, attributes: bytearray, pointers: Sequence[tuple[int, bytes
     return check(lib.stave_bpf(command, ffi.from_buffer(attributes), len(attributes)), "bpf")
 
 
+def unmount(path: str) -> None:
+    """The topmost mount at an absolute path without links is gone, with all that is mounted in it, if need be once
+    nobody uses it; other mounts of the same file systems stay."""
+    check(lib.stave_unmount(_path(path)), path)
+
+
 def namespace_type(descriptor: int) -> int:
     """The CLONE_NEW* bit of an open namespace file; OSError ENOTTY if it is none."""
     return check(lib.stave_namespace_type(descriptor), "namespace")

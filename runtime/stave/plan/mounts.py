@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from stave.errors import ConfigError
 from stave.plan.cgroup_mounts import CgroupMounts
-from stave.plan.constants import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, MOUNT_ATTR_RDONLY
+from stave.plan.constants import (
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    MOUNT_ATTR_RDONLY,
+    MS_PRIVATE,
+    MS_REC,
+)
 from stave.plan.mount_options import parse_options
 from stave.plan.operations import (
     MOUNT_COPY_UP,
@@ -89,6 +96,9 @@ def add_mounts(
         if options.remount:
             _add_remount(program, pointer, target, options)
         elif options.bind or kind == "bind":
+            if not namespaces.own & CLONE_NEWNS:
+                # Among the caller's own mounts, what is mounted in a bind must not appear in its source.
+                options.propagation = options.propagation or MS_PRIVATE | MS_REC
             source = _bind_source(pointer, entry, bundle)
             _add_bind(program, pointer, source, target, options, MOUNT_OPENED if opened else 0)
             if opened:

@@ -1,7 +1,7 @@
 """Compiled seccomp filters, kept between runs, so that libseccomp is loaded once per profile, not per container.
 
 A file's name is the hash of the profile it was compiled from; it begins with a hash over that name and the rest of
-its content. Whatever is wrong with a file or the directory, the profile is compiled anew.
+its content: the flags, the library that compiled it (so that an upgrade of libseccomp counts), the filter. Whatever is wrong with a file or the directory, the profile is compiled anew.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from ocispec.types import Config
 
-VERSION = 2  # part of every key: to be raised when the compiler's output for a profile changes
+VERSION = 3  # part of every key: to be raised when the compiler's output for a profile changes
 MAX_FILES = 64
 DIGEST_SIZE = 32
-HEADER_SIZE = DIGEST_SIZE + 4  # hash, then flags
-MAX_SIZE = HEADER_SIZE + 8 * 4096
+HEADER_SIZE = DIGEST_SIZE + 8  # hash, then flags, then the length of what names the library
+MAX_SIZE = HEADER_SIZE + 4096 + 8 * 4096
 
 
 def filter_of(config: Config, root: str) -> tuple[bytes, int] | None:
@@ -96,11 +96,15 @@ def _load(folder: int, key: str) -> tuple[bytes, int] | None:
     body = content[DIGEST_SIZE:]
     if len(content) > MAX_SIZE or content[:DIGEST_SIZE] != _digest(key, body):
         return None
-    return body[4:], int.from_bytes(body[:4], "little")
+    flags, length = int.from_bytes(body[:4], "little"), int.from_bytes(body[4:8], "little")
+    library, program = body[8 : 8 + length], body[8 + length :]
+    path = library.partition(b"\0")[0]
+    return (program, flags) if library == _identity(path) else None
 
 
 def _store(folder: int, key: str, program: bytes, flags: int) -> None:
-    body = flags.to_bytes(4, "little") + program
+    library = _identity(_library())
+    body = flags.to_bytes(4, "little") + len(library).to_bytes(4, "little") + library + program
     temporary = f"{key}.{posix.getpid()}"
     try:
         _make_room(folder)
@@ -108,6 +112,24 @@ def _store(folder: int, key: str, program: bytes, flags: int) -> None:
         posix.rename(temporary, key, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
         _remove(folder, temporary)
+
+
+def _library() -> bytes:
+    """The path of libseccomp as this process has loaded it, b"" if it is no file of its own."""
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+        for line in maps:
+            if "/libseccomp.so" in line:
+                return line[line.index("/") : -1].encode("utf-8", "surrogateescape")
+    return b""
+
+
+def _identity(path: bytes) -> bytes:
+    """What changes with the file of a library: its path, inode, size and time of change."""
+    try:
+        status = posix.stat(path)
+    except OSError:
+        return b""
+    return path + b"\0%d %d %d" % (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _digest(key: str, body: bytes) -> bytes:

@@ -59,18 +59,12 @@ EIGHT = {"major": 8, "minor": 0}
         ({"pids": {"limit": -1}}, [("pids.max", "max", "pids/limit")]),
         ({"pids": {}}, []),
         (
-            {"blockIO": {"weight": 10, "leafWeight": 20}},
-            [
-                ("blkio.bfq.weight", "10", "blockIO/weight"),
-                ("blkio.leaf_weight", "20", "blockIO/leafWeight"),
-            ],
+            {"blockIO": {"weight": 10}},
+            [("blkio.bfq.weight", "10", "blockIO/weight")],
         ),
         (
-            {"blockIO": {"weightDevice": [EIGHT | {"weight": 500, "leafWeight": 300}]}},
-            [
-                ("blkio.bfq.weight_device", "8:0 500", "blockIO/weightDevice/0"),
-                ("blkio.leaf_weight_device", "8:0 300", "blockIO/weightDevice/0"),
-            ],
+            {"blockIO": {"weightDevice": [EIGHT | {"weight": 500}]}},
+            [("blkio.bfq.weight_device", "8:0 500", "blockIO/weightDevice/0")],
         ),
         (
             {"blockIO": {"throttleReadBpsDevice": [EIGHT | {"rate": 6}, EIGHT | {"rate": 0}]}},
@@ -147,6 +141,19 @@ def test_controller_missing(resources: dict[str, Any], message: str) -> None:
     """A property whose controller is not mounted is refused by name, with the cure."""
     with pytest.raises(ConfigError, match=message):
         writes(resources, V1)
+
+
+@pytest.mark.parametrize(
+    ("resources", "pointer"),
+    [
+        ({"leafWeight": 5}, r"blockIO\.leafWeight"),
+        ({"weightDevice": [EIGHT | {"leafWeight": 5}]}, r"blockIO\.weightDevice\[0\]\.leafWeight"),
+    ],
+)
+def test_leaf_weights(resources: dict[str, Any], pointer: str) -> None:
+    """The kernel has none any more, and that is what is said."""
+    with pytest.raises(ConfigError, match=rf"{pointer}: Linux has had no leaf weights since"):
+        writes({"blockIO": resources}, V1)
 
 
 def test_controller_not_needed() -> None:

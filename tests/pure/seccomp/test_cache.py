@@ -46,6 +46,33 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "seccomp"
 
 
+def test_upgrade_of_the_library(
+    compiler: Compiler, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter counts only as long as the library that compiled it is there, and is the same file."""
+    library = tmp_path / "libseccomp.so.2"
+    library.write_text("old")
+    monkeypatch.setattr(cache, "_library", lambda: bytes(library))
+    for _ in range(2):
+        assert cache.cached_filter(PROFILE, str(directory)) == ANSWER
+    assert len(compiler.asked) == 1
+    (tmp_path / "new").write_text("new")
+    (tmp_path / "new").rename(library)
+    for _ in range(2):
+        assert cache.cached_filter(PROFILE, str(directory)) == ANSWER
+    assert len(compiler.asked) == 2
+    library.unlink()
+    cache.cached_filter(PROFILE, str(directory))
+    assert len(compiler.asked) == 3
+
+
+def test_the_library_of_this_process() -> None:
+    """It is found once it is loaded."""
+    import stave.seccomp._libseccomp  # noqa: F401
+
+    assert Path(os.fsdecode(cache._library())).is_file()
+
+
 def only_file(directory: Path) -> Path:
     (path,) = directory.iterdir()
     return path
