@@ -206,7 +206,7 @@ class Executor:
 
     def _go(self) -> None:
         try:
-            native.send_go(self._control, self.pid)
+            native.send_go(self._control)
         except BrokenPipeError:
             pass  # it has failed: its message is still there to be read
 

@@ -8,6 +8,7 @@ from stave.container.delete import destroy
 from stave.container.foreground import wait_in_foreground
 from stave.container.start import start
 from stave.container.state import Container
+from stave.errors import HookError
 from stave.native import module as native
 
 TYPE_CHECKING = False
@@ -46,6 +47,9 @@ def run(
         if detach:
             return 0
         status = wait_in_foreground(Container.load(root, container_id).pid, master)
+    except HookError:
+        # `start` has destroyed the container.
+        raise
     except BaseException:
         destroy(Container.load(root, container_id), options.log_warning)
         raise

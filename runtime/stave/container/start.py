@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from stave.container.state import CREATED, SOCKET, STOPPED, Container
-from stave.errors import Error, StateError
+from stave.errors import Error, HookError, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from ocispec.types import Hook
 
-_GO = 1
 _FAILED = 5
 _SECCOMP = 8
 _HEAD = 16
+_GO_MESSAGE = (1).to_bytes(_HEAD, "little")
 _MESSAGE = 4096
 _FATAL_POSTSTART = 3  # the minor version since which a poststart hook may not fail
 
@@ -32,7 +32,9 @@ def start(root: str, container_id: str, log_warning: Callable[[str], None], conn
 
     Raises:
         StateError: the container is not in the created state.
-        Error: a startContainer hook, the program or a poststart hook failed; the container is stopped then.
+        HookError: a startContainer or poststart hook failed; the container is destroyed, and its poststop hooks
+            have run. Spec: runtime.md#lifecycle
+        Error: the program could not be executed; the container is stopped then.
     """
     container = Container.load(root, container_id, lock=True)
     try:
@@ -42,6 +44,11 @@ def start(root: str, container_id: str, log_warning: Callable[[str], None], conn
         posix.unlink(f"{container.directory}/{SOCKET}")
         if container.state["hooks"].get("poststart"):
             _run_poststart(container, container.state["hooks"]["poststart"], log_warning)
+    except HookError:
+        from stave.container.delete import destroy
+
+        destroy(container, log_warning)
+        raise
     finally:
         container.unlock()
 
@@ -79,7 +86,7 @@ def _set_off(container: Container, connection: int) -> None:
             raise _failure(container, data, control)
         if int.from_bytes(data[:4], "little") == _SECCOMP:
             _hand_over_listener(container, control)
-            first.send(_go(container))
+            first.send(_GO_MESSAGE)
     first.close()
 
 
@@ -96,12 +103,8 @@ def _connect(container: Container) -> socket:
         # Nobody listens any more, yet the process lives: a `start` was killed before it could say so.
         posix.unlink(f"{container.directory}/{SOCKET}")
         raise StateError("cannot start an already running container") from None
-    connection.send(_go(container))
+    connection.send(_GO_MESSAGE)
     return connection
-
-
-def _go(container: Container) -> bytes:
-    return b"".join([value.to_bytes(4, "little") for value in (_GO, 0, 0, container.pid)])
 
 
 def _hand_over_listener(container: Container, control: list[tuple[int, int, bytes]]) -> None:
@@ -118,20 +121,14 @@ def _hand_over_listener(container: Container, control: list[tuple[int, int, byte
 
 
 def _run_poststart(container: Container, hooks: Sequence[Hook], log_warning: Callable[[str], None]) -> None:
-    """Since version 1.3 of the specification a failure stops the container; configurations of an older one get
+    """Since version 1.3 of the specification a failure ends the container; configurations of an older one get
     a warning, as it was then. Spec: runtime.md#lifecycle"""
     from ocispec.jsontext import dumps
     from stave.container.hooks import run_hooks
 
     state = dumps(container.describe("running")).encode()
     tolerant = _minor_version(container.config()["ociVersion"]) < _FATAL_POSTSTART
-    try:
-        run_hooks("poststart", hooks, state, container.state["bundle"], log_warning if tolerant else None)
-    except Error:
-        from stave.container.kill import kill_all
-
-        kill_all(container)
-        raise
+    run_hooks("poststart", hooks, state, container.state["bundle"], log_warning if tolerant else None)
 
 
 def _minor_version(version: str) -> int:

@@ -26,7 +26,8 @@ static int state_on_stdin(struct interpreter *interpreter)
 	CHECK(fd);
 	part = program_bytes(&interpreter->program, interpreter->operation, 4, &length);
 	CHECK(write_all(fd, part, part ? length : 0));
-	text_append_number(pid, sizeof pid, interpreter->host_pid);
+	/* The container's own view of it, as runtime.md#state has it for these hooks. */
+	text_append_number(pid, sizeof pid, SYS0(__NR_getpid));
 	CHECK(write_all(fd, pid, text_length(pid)));
 	part = program_bytes(&interpreter->program, interpreter->operation, 5, &length);
 	CHECK(write_all(fd, part, part ? length : 0));

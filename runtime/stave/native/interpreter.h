@@ -34,7 +34,6 @@ struct interpreter {
 	int *sources; /* sent by the runtime, in the order of the binds that take them */
 	uint32_t sources_count, sources_taken;
 
-	int32_t host_pid;
 	int preserve; /* how many descriptors from 3 on belong to the program */
 	uint64_t *times;
 

@@ -207,9 +207,9 @@ int stave_launch(int image, char *const *arguments, const int *streams, uint64_t
 	return clone_until_exec(run_child, &child, &child.error, flags);
 }
 
-int stave_send_go(int socket, int pid)
+int stave_send_go(int socket)
 {
-	struct message message = {.type = MESSAGE_GO, .value = pid};
+	struct message message = {.type = MESSAGE_GO};
 
 	return send(socket, &message, MESSAGE_HEAD, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }

@@ -27,7 +27,7 @@ int stave_listen(int directory, const char *name);
 int stave_launch(int image, char *const *arguments, const int *streams, uint64_t flags, int preserve,
 		 const int *kept, int kept_count);
 
-int stave_send_go(int socket, int pid);
+int stave_send_go(int socket);
 int stave_send_source(int socket, int mount);
 /* open_tree(2) with OPEN_TREE_CLONE of `path` in another mount namespace. */
 int stave_open_tree(int mount_namespace, const char *path, int recursive);

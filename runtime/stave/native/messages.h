@@ -30,7 +30,7 @@
 #define MESSAGE_DETAIL 2048
 
 enum message_type {
-	MESSAGE_GO = 1,      /* value: the process's pid as the runtime sees it */
+	MESSAGE_GO = 1,
 	MESSAGE_WAITING = 2, /* operation: where it waits */
 	MESSAGE_FORKED = 3,  /* value: the new process's pid */
 	MESSAGE_CONSOLE = 4, /* a descriptor: the master; detail: the slave's name */

@@ -94,9 +94,9 @@ def launch(
     return check(pid, "clone")
 
 
-def send_go(socket: int, pid: int) -> None:
+def send_go(socket: int) -> None:
     """Lets stave-init go on; raises BrokenPipeError if it is gone."""
-    check(lib.stave_send_go(socket, pid), "stave-init")
+    check(lib.stave_send_go(socket), "stave-init")
 
 
 def send_source(socket: int, mount: int) -> None:

@@ -108,8 +108,6 @@ int wait_for_go(struct interpreter *interpreter)
 		close_descriptor(descriptor);
 		if (length < (long)MESSAGE_HEAD || message.type != MESSAGE_GO)
 			return -EPROTO;
-		if (message.value)
-			interpreter->host_pid = message.value;
 		return 0;
 	}
 }

@@ -69,7 +69,7 @@ static bool print_state(const struct container *container)
 static int connect_to_first(const struct container *container)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct message go = {.type = MESSAGE_GO, .value = (int32_t)container->record.head.pid};
+	struct message go = {.type = MESSAGE_GO};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/start.sock",
