@@ -1,0 +1,1 @@
+"""Layers: tar streams read, unpacked and made. Spec: image-spec layer.md"""
