@@ -1,0 +1,1 @@
+"""Bundles: config.json made of an image's configuration and of what the caller wants."""
