@@ -61,6 +61,7 @@ setup(
         "runtime/stave/seccomp/build_libseccomp.py:ffibuilder",
         "runtime/stave/doctor/build_probe.py:ffibuilder",
         "bundles/ociimage/native/build.py:make_builder",
+        "frontend/cooper/networks/build_namespaces.py:ffibuilder",
     ],
     cmdclass={"build_py": BuildPython, "build_scripts": BuildScripts},
     # Present so that setuptools plans the step; what is installed is compiled.

@@ -1,0 +1,1 @@
+"""Networks: what is decided without a kernel."""
