@@ -47,6 +47,8 @@ class Stave:
         self.executable = executable
         self.directory = directory
         self.root = directory / "state"
+        self.before: list[str] = []
+        """A program to run the runtime with, and its arguments."""
         self._numbers = itertools.count()
 
     def __call__(self, *words: str | Path, status: int | None = 0, **how: Any) -> Outcome:
@@ -67,7 +69,7 @@ class Stave:
         """The command has begun; whoever asked for it has to wait for its end."""
         number = next(self._numbers)
         outcome = Outcome(-1, self.directory / f"stdout-{number}", self.directory / f"stderr-{number}")
-        command = [self.executable, "--root", self.root, *words]
+        command = [*self.before, self.executable, "--root", self.root, *words]
         with outcome._stdout.open("wb") as stdout, outcome._stderr.open("wb") as stderr:
             streams = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}
             return subprocess.Popen(command, **{**streams, **how}), outcome

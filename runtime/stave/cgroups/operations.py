@@ -175,7 +175,10 @@ def write_cgroup_first(files: Sequence[str], values: Sequence[str]) -> None:
     raise failure
 
 
-_RIGHTS = "the runtime may not change this group; as an ordinary user it needs one that was delegated to it"
+_RIGHTS = (
+    "the runtime may not change this group; as an ordinary user, start it by systemd-run --user --scope -p Delegate=yes,"
+    " or let systemd make the group (--systemd-cgroup)"
+)
 _MAKE_HINTS = {EACCES: _RIGHTS, EPERM: _RIGHTS}
 _ENABLE_HINTS = {
     EACCES: _RIGHTS,

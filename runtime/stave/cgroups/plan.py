@@ -47,7 +47,7 @@ class CgroupPlan:
 
 
 def plan_cgroups(
-    config: Config, container_id: str, layout: CgroupLayout, *, rootless: bool = False
+    config: Config, container_id: str, layout: CgroupLayout, *, rootless: bool = False, delegated: str = ""
 ) -> CgroupPlan:
     """Every hierarchy has a group for the container, with the limits of the configuration.
 
@@ -62,6 +62,7 @@ def plan_cgroups(
         container_id: valid, hence without "/".
         rootless: the runtime may lack the right to make groups. They are made only where cgroupsPath or a
             limit asks for them, and device rules are not set: those take root's power.
+        delegated: group of cgroup v2 that a path without a leading "/" counts from, if the runtime is rootless.
 
     Raises:
         ConfigError: a path that leaves the mount point; a property that this machine or its cgroup version
@@ -75,7 +76,10 @@ def plan_cgroups(
         resources = {name: value for name, value in resources.items() if name != "devices"}  # type: ignore
         if not any(resources.values()) and not linux.get("cgroupsPath"):
             return CgroupPlan({}, [])
-    where = _relative_path(linux.get("cgroupsPath") or container_id)
+    path = linux.get("cgroupsPath") or container_id
+    if rootless and layout.is_v2 and path[0] != "/":
+        path = f"{delegated}/{path}"
+    where = _relative_path(path)
     if layout.is_v2:
         from stave.cgroups import v2
 

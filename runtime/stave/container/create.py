@@ -65,6 +65,8 @@ def plan_bundle(
     """What `create` and `start` would do for a bundle, for `stave explain`; nothing is done."""
     config = _with_plugins(load_config(bundle), bundle)
     facts = facts or read_facts(config)
+    if facts.euid != 0:
+        config = _rootless(config, facts)
     cgroups = _cgroups(config, container_id, facts, systemd)
     container = Container("/run/stave", container_id, _state(container_id, config, bundle, cgroups))
     return _plan(container, config, CreateOptions(bundle, lambda _: None), facts, cgroups)
@@ -94,6 +96,8 @@ class _Creation:
         config, container, bundle = self.config, self.container, self.options.bundle
         config.get("root", {})["path"] = _real_path(config, bundle)
         facts = read_facts(config)
+        if facts.euid != 0:
+            self.config = config = _rootless(config, facts)
         cgroups = _cgroups(config, container.id, facts, self.options.systemd)
         container.state = _state(container.id, config, bundle, cgroups)
         if cgroups.scope:
@@ -197,12 +201,20 @@ class _Creation:
         run_hook(operation.pointer, hook, state, self.options.bundle)  # type: ignore[arg-type]
 
 
+def _rootless(config: Config, facts: Facts) -> Config:
+    from stave.container.rootless import with_user_namespace
+
+    return with_user_namespace(config, facts)
+
+
 def _cgroups(config: Config, container_id: str, facts: Facts, systemd: bool) -> CgroupPlan:
     if systemd:
         from stave.container.scope import plan
 
         return plan(config, container_id, facts)
-    return plan_cgroups(config, container_id, facts.cgroups, rootless=facts.rootless)
+    return plan_cgroups(
+        config, container_id, facts.cgroups, rootless=facts.rootless, delegated=facts.delegated
+    )
 
 
 def _state(container_id: str, config: Config, bundle: str, cgroups: CgroupPlan) -> dict[str, object]:

@@ -194,6 +194,11 @@ class Executor:
         file, text = operation.arguments
         _write(f"/proc/{self.pid}/{file}", text)
 
+    def _run_id_mapper(self, operation: Operation) -> None:
+        from stave.container.id_mapper import run_id_mapper
+
+        run_id_mapper(self.pid, operation)
+
     def _set_oom_score_adj(self, operation: Operation) -> None:
         _write(f"/proc/{self.pid}/oom_score_adj", str(operation.arguments[0]))
 

@@ -59,13 +59,14 @@ def run_hook(pointer: str, hook: Hook, state: bytes, directory: str) -> None:
         HookError: it could not be run, failed, or took longer than its timeout (then it was killed).
     """
     path = hook["path"]
-    posix.chdir(directory)
     stdin = posix.memfd_create("state", posix.MFD_CLOEXEC)
     posix.write(stdin, state)
     posix.lseek(stdin, 0, 0)
     output, their_output = posix.pipe2(posix.O_CLOEXEC)
     try:
-        pid = native.spawn(path, hook.get("args") or [path], hook.get("env", []), stdin, their_output)
+        pid = native.spawn(
+            path, hook.get("args") or [path], hook.get("env", []), stdin, their_output, directory
+        )
     except OSError as error:
         raise _failure(pointer, path, error.errno or 0, 0, b"") from error
     finally:

@@ -38,6 +38,10 @@ class Facts:
     Attributes:
         cgroups: the hierarchies.
         euid: effective user id of the runtime in its own user namespace.
+        egid: its effective group id there.
+        id_mappers: for an ordinary user, the paths of newuidmap and newgidmap; None unless both are there.
+        delegated: for a runtime that is not root on the host, the group of cgroup v2 below which it may make
+            groups, relative to the mount point; "" if there is none.
         rootless: whether the runtime lacks root's power over the host (not uid 0, or uid 0 of a user namespace).
         last_capability: highest capability number that the kernel knows.
         held_capabilities: bit mask of the capabilities in the runtime's own bounding set; others cannot be granted.
@@ -51,6 +55,9 @@ class Facts:
         "last_capability",
         "held_capabilities",
         "security_modules",
+        "egid",
+        "id_mappers",
+        "delegated",
     )
 
     def __init__(
@@ -61,6 +68,9 @@ class Facts:
         last_capability: int = 40,
         held_capabilities: int = (1 << 41) - 1,
         security_modules: frozenset[str] = frozenset(),
+        egid: int = 0,
+        id_mappers: tuple[str, str] | None = None,
+        delegated: str = "",
     ) -> None:
         self.cgroups = cgroups
         self.euid = euid
@@ -68,6 +78,9 @@ class Facts:
         self.last_capability = last_capability
         self.held_capabilities = held_capabilities
         self.security_modules = security_modules
+        self.egid = egid
+        self.id_mappers = id_mappers
+        self.delegated = delegated
 
 
 def read_facts(config: Config | None = None, process: Process | None = None) -> Facts:
@@ -84,7 +97,13 @@ def read_facts(config: Config | None = None, process: Process | None = None) -> 
         rootless=euid != 0 or not _owns_all_ids(read_file("/proc/self/uid_map")),
         last_capability=int(read_file("/proc/sys/kernel/cap_last_cap")),
         held_capabilities=int(status.partition("\nCapBnd:\t")[2].partition("\n")[0], 16),
+        egid=posix.getegid(),
     )
+    if facts.rootless:
+        from stave.host.rootless import delegated_group, id_mappers
+
+        facts.id_mappers = id_mappers() if euid else None
+        facts.delegated = delegated_group(facts.cgroups.unified or "") if facts.cgroups.is_v2 else ""
     if _has_labels(config or {}, process or {}):  # type: ignore[arg-type]
         from stave.host.security import security_modules
 

@@ -398,7 +398,9 @@ struct spawned {
 	const char *path;
 	char *const *arguments;
 	char *const *environment;
-	int input, output, error;
+	int input, output;
+	const char *directory;
+	int error;
 };
 
 static int run_spawned(void *data)
@@ -411,7 +413,7 @@ static int run_spawned(void *data)
 		sigaction(signal, &action, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(child->input, 0) == 0 && dup2(child->output, 1) == 1 && dup2(child->output, 2) == 2 &&
+	if (chdir(child->directory) == 0 && dup2(child->input, 0) == 0 && dup2(child->output, 1) == 1 && dup2(child->output, 2) == 2 &&
 	    syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
 		execve(child->path, child->arguments, child->environment);
 	child->error = -errno;
@@ -419,9 +421,9 @@ static int run_spawned(void *data)
 }
 
 int stave_spawn(const char *path, char *const *arguments, char *const *environment, int input,
-		int output)
+		int output, const char *directory)
 {
-	struct spawned child = {path, arguments, environment, input, output, 0};
+	struct spawned child = {path, arguments, environment, input, output, directory, 0};
 
 	return clone_until_exec(run_spawned, &child, &child.error, 0);
 }

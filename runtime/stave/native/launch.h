@@ -46,9 +46,10 @@ int stave_unmount(const char *path);
 /* The CLONE_NEW* type of a namespace descriptor. */
 int stave_namespace_type(int descriptor);
 
-/* Runs `path` with stdin, and stdout and stderr on `output`; everything else is closed. Returns the pid. */
+/* Runs `path` in `directory` with stdin, and stdout and stderr on `output`; everything else is closed.
+ * Returns the pid. */
 int stave_spawn(const char *path, char *const *arguments, char *const *environment, int input,
-		int output);
+		int output, const char *directory);
 
 /* Waits for `pid`, passing on to it the signals that this process gets and, if master is not -1, copying
  * between the terminal on stdin/stdout and `master`. Returns its wait status. */

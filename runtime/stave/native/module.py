@@ -153,8 +153,10 @@ def namespace_type(descriptor: int) -> int:
     return check(lib.stave_namespace_type(descriptor), "namespace")
 
 
-def spawn(path: str, arguments: Sequence[str], environment: Sequence[str], input: int, output: int) -> int:
-    """Runs a program with nothing open but its standard streams; returns its pid."""
+def spawn(
+    path: str, arguments: Sequence[str], environment: Sequence[str], input: int, output: int, directory: str
+) -> int:
+    """Runs a program in a directory, with nothing open but its standard streams; returns its pid."""
     texts = [_text(argument) for argument in arguments]
     variables = [_text(variable) for variable in environment]
     pid: int = lib.stave_spawn(
@@ -163,6 +165,7 @@ def spawn(path: str, arguments: Sequence[str], environment: Sequence[str], input
         ffi.new("char *[]", [*variables, ffi.NULL]),
         input,
         output,
+        _path(directory),
     )
     return check(pid, path)
 

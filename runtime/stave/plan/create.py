@@ -6,7 +6,7 @@ from stave.plan.capabilities import resolve
 from stave.plan.constants import CLONE_NEWNS, CLONE_NEWUSER
 from stave.plan.devices import add_devices
 from stave.plan.mounts import add_mounts
-from stave.plan.namespaces import Namespaces, add_namespaces, setgroups_denied
+from stave.plan.namespaces import Namespaces, add_namespaces
 from stave.plan.process import add_console, add_directory, add_execution, add_session, add_user, oom_score
 from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
@@ -71,7 +71,8 @@ def plan_create(
     program = plan.program
 
     program.operations += cgroup_setup
-    add_namespaces(program, namespaces, linux, facts, [*oom_score(process), *cgroup_late, *cgroup_join])
+    on_host = [*oom_score(process), *cgroup_late, *cgroup_join]
+    add_namespaces(program, namespaces, linux, facts, on_host, plan.warnings)
 
     open_root(program, config, bundle, namespaces)
     labels = None
@@ -110,7 +111,11 @@ def plan_create(
         return plan
     in_user_namespace = bool(namespaces.own & CLONE_NEWUSER)
     capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
-    denied = in_user_namespace and setgroups_denied(linux, facts)
+    denied = False
+    if in_user_namespace:
+        from stave.plan.id_maps import setgroups_denied
+
+        denied = setgroups_denied(linux, facts)
     add_rlimits(program, process.get("rlimits", ()))
     add_user(program, process, capabilities, denied)
     program.add("wait_for_start", "", "listener")

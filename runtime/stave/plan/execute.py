@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from stave.plan.capabilities import resolve
 from stave.plan.constants import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER
-from stave.plan.namespaces import setgroups_denied
 from stave.plan.process import add_console, add_execution, add_session, add_user, oom_score
 from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
@@ -82,7 +81,11 @@ def plan_exec(
     add_session(program, linux, container_id, preserve_fds, no_new_keyring)
     in_user_namespace = bool(namespaces & CLONE_NEWUSER)
     capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
-    denied = in_user_namespace and setgroups_denied(linux, facts)
+    denied = False
+    if in_user_namespace:
+        from stave.plan.id_maps import setgroups_denied
+
+        denied = setgroups_denied(linux, facts)
     add_rlimits(program, process.get("rlimits", ()))
     add_user(program, process, capabilities, denied)
     if labels:

@@ -7,7 +7,6 @@ time namespaces that are joined, time namespaces that are made): then stave-init
 
 from __future__ import annotations
 
-from stave.errors import ConfigError
 from stave.plan.constants import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
@@ -23,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ocispec.types import IDMapping, Linux, Namespace, TimeOffset
+    from ocispec.types import Linux, Namespace, TimeOffset
     from stave.host.facts import Facts
     from stave.plan.program import Operation, Program
 
@@ -82,11 +81,13 @@ def add_namespaces(
     linux: Linux,
     facts: Facts,
     on_host: Sequence[Operation],
+    warnings: list[str],
 ) -> None:
     """The container's process exists and is in all its namespaces.
 
     Args:
         on_host: what the runtime does with the new process before it runs: cgroups, oom score.
+        warnings: gets what is asked for and cannot be granted.
 
     Raises:
         ConfigError: a new user namespace without mappings.
@@ -97,7 +98,7 @@ def add_namespaces(
     program.add("clone", "/linux/namespaces", 0 if careful else namespaces.new & ~CLONE_NEWCGROUP)
     program.operations += on_host
     if careful:
-        _enter_step_by_step(program, namespaces, linux, facts)
+        _enter_step_by_step(program, namespaces, linux, facts, warnings)
     else:
         program.add("set_dumpable", "", 0)
         _join(program, namespaces)
@@ -108,13 +109,17 @@ def add_namespaces(
         program.add("unshare", namespaces.pointers[CLONE_NEWCGROUP], CLONE_NEWCGROUP)
 
 
-def _enter_step_by_step(program: Program, namespaces: Namespaces, linux: Linux, facts: Facts) -> None:
+def _enter_step_by_step(
+    program: Program, namespaces: Namespaces, linux: Linux, facts: Facts, warnings: list[str]
+) -> None:
     if namespaces.new & CLONE_NEWUSER:
         # Namespaces of the host can only be joined while the host's privileges last.
         _join(program, namespaces)
         program.add("unshare", namespaces.pointers[CLONE_NEWUSER], CLONE_NEWUSER)
         program.add("wait_for_runtime", "")
-        _write_id_maps(program, linux, facts)
+        from stave.plan.id_maps import add_id_maps
+
+        add_id_maps(program, linux, facts, warnings)
         program.add("set_dumpable", "", 0)
     else:
         program.add("set_dumpable", "", 0)
@@ -132,31 +137,6 @@ def _enter_step_by_step(program: Program, namespaces: Namespaces, linux: Linux, 
 def _join(program: Program, namespaces: Namespaces) -> None:
     for flag, name, _, pointer in namespaces.paths:
         program.add("setns", pointer, name, flag)
-
-
-def _write_id_maps(program: Program, linux: Linux, facts: Facts) -> None:
-    uids, gids = linux.get("uidMappings"), linux.get("gidMappings")
-    if not uids or not gids:
-        missing = "gidMappings" if uids else "uidMappings"
-        raise ConfigError(f"/linux/{missing}", "a new user namespace needs at least one mapping")
-    if setgroups_denied(linux, facts):
-        program.add("write_id_map", "/linux/gidMappings", "setgroups", "deny")
-    program.add("write_id_map", "/linux/gidMappings", "gid_map", _id_map(gids))
-    program.add("write_id_map", "/linux/uidMappings", "uid_map", _id_map(uids))
-
-
-def setgroups_denied(linux: Linux, facts: Facts) -> bool:
-    """Whether a new user namespace has to give up setgroups(2).
-
-    The kernel demands it of a user who maps no group but the own one (user_namespaces(7)); several are
-    mapped by newgidmap, which has no such limit.
-    """
-    mappings = linux.get("gidMappings", ())
-    return facts.euid != 0 and len(mappings) == 1 and mappings[0]["size"] == 1
-
-
-def _id_map(mappings: Sequence[IDMapping]) -> str:
-    return "".join([f"{line['containerID']} {line['hostID']} {line['size']}\n" for line in mappings])
 
 
 def _time_offsets(offsets: Mapping[str, TimeOffset]) -> str:

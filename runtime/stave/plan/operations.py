@@ -137,6 +137,8 @@ RUNTIME: dict[str, tuple[str, str]] = {
     "set_oom_score_adj": ("value", "i"),
     # file: uid_map, gid_map or setgroups of the container's first process.
     "write_id_map": ("file text", "tt"),
+    # newuidmap or newgidmap, for the container's first process; numbers: inside, outside, size of each line.
+    "run_id_mapper": ("program numbers", "tl"),
     "run_runtime_hook": ("kind path arguments environment timeout", "ttlli"),
     "set_rlimit": ("resource soft hard", "iii"),
 }

@@ -131,15 +131,22 @@ def test_user_namespace_without_maps(missing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("euid", "size", "denied"), [(0, 1, False), (1000, 1, True), (1000, 65536, False), (0, 65536, False)]
+    ("euid", "size", "written"),
+    [
+        (0, 1, ["gid_map", "uid_map"]),
+        (1000, 1, ["setgroups", "gid_map", "uid_map"]),
+        (1000, 65536, []),
+        (0, 65536, ["gid_map", "uid_map"]),
+    ],
 )
-def test_setgroups(euid: int, size: int, denied: bool) -> None:
+def test_setgroups(euid: int, size: int, written: list[str]) -> None:
     """Only a user who maps just the own group gives up setgroups, before gid_map is written."""
     line = {"containerID": 0, "hostID": 1000, "size": size}
     config = make_config("user", {"uidMappings": [line], "gidMappings": [line]})
-    plan = create(config, Facts(V2, euid=euid, rootless=euid != 0))
-    files = [file for file, _ in found(plan, "write_id_map")]
-    assert files == (["setgroups", "gid_map", "uid_map"] if denied else ["gid_map", "uid_map"])
+    machine = Facts(V2, euid=euid, egid=euid, rootless=euid != 0, id_mappers=("/newuidmap", "/newgidmap"))
+    plan = create(config, machine)
+    assert [file for file, _ in found(plan, "write_id_map")] == written
+    denied = "setgroups" in written
     assert (one(plan, "set_user")[2] is None) == denied
 
 
@@ -147,7 +154,7 @@ def test_groups_of_a_joined_user_namespace() -> None:
     """One that was made with the same maps has given up setgroups as well."""
     line = {"containerID": 0, "hostID": 1000, "size": 1}
     config = make_config("user=/proc/7/ns/user", {"uidMappings": [line], "gidMappings": [line]})
-    assert one(create(config, Facts(V2, euid=1000, rootless=True)), "set_user")[2] is None
+    assert one(create(config, Facts(V2, euid=1000, egid=1000, rootless=True)), "set_user")[2] is None
 
 
 def test_groups_where_setgroups_is_denied() -> None:
@@ -156,7 +163,7 @@ def test_groups_where_setgroups_is_denied() -> None:
     config = make_config("user", {"uidMappings": [line], "gidMappings": [line]})
     config["process"]["user"]["additionalGids"] = [5]
     with pytest.raises(ConfigError, match=r"process\.user\.additionalGids"):
-        create(config, Facts(V2, euid=1000, rootless=True))
+        create(config, Facts(V2, euid=1000, egid=1000, rootless=True))
 
 
 def test_time_offsets() -> None:

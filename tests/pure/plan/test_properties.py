@@ -51,6 +51,7 @@ facts = st.builds(
     Facts,
     cgroups=st.sampled_from([V1, V2, HYBRID]),
     euid=st.sampled_from([0, 1000]),
+    id_mappers=st.just(("/newuidmap", "/newgidmap")),
     rootless=st.booleans(),
     last_capability=st.sampled_from([37, 40]),
     held_capabilities=st.integers(0, (1 << 41) - 1),

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import errno
 import posix
+import socket
 from collections.abc import Sequence
 from typing import Any
 
 from jeepney import DBusAddress, DBusErrorResponse, MatchRule, Properties, message_bus, new_method_call
-from jeepney.io.blocking import DBusConnection, open_dbus_connection, unwrap_msg
+from jeepney.io.blocking import DBusConnection, unwrap_msg
 
 from stave.errors import Error, KernelError
+from stave.host.facts import read_file
 
 SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
 TIMEOUT_S = 30.0
@@ -35,7 +37,7 @@ class Systemd:
     def __init__(self, user: bool) -> None:
         address = user_bus() if user else SYSTEM_BUS
         try:
-            self._connection: DBusConnection = open_dbus_connection(address)
+            self._connection = _connect(address)
         except OSError as error:
             cure = "log in through systemd-logind, or loginctl enable-linger" if user else "is dbus running?"
             raise KernelError(
@@ -119,6 +121,44 @@ class Systemd:
 
 class _NoSuchUnit(Error):
     """systemd does not know the unit."""
+
+
+def _connect(address: str) -> DBusConnection:
+    """A connection to the bus at this address, known there as the user that this process is on the host.
+
+    In a user namespace that is another number than the own one, which is why jeepney's own way does not serve.
+    Raises OSError.
+    """
+    path = next((part for part in address.replace(";", ",").split(",") if part.startswith("unix:path=")), "")
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        connection.settimeout(TIMEOUT_S)
+        connection.connect(path.removeprefix("unix:path="))
+        connection.sendall(b"\0AUTH EXTERNAL %s\r\n" % str(_host_uid()).encode().hex().encode())
+        answer = b""
+        while not answer.endswith(b"\r\n"):
+            received = connection.recv(1024)
+            if not received:
+                raise ConnectionError(errno.ECONNRESET, "the bus hung up")
+            answer += received
+        if not answer.startswith(b"OK "):
+            raise PermissionError(errno.EACCES, f"the bus answers {answer.decode(errors='replace').strip()}")
+        connection.sendall(b"BEGIN\r\n")
+        connection.settimeout(None)
+    except BaseException:
+        connection.close()
+        raise
+    return DBusConnection(connection)
+
+
+def _host_uid() -> int:
+    """This process's user on the host. Source: user_namespaces(7), uid_map."""
+    uid = posix.geteuid()
+    for line in read_file("/proc/self/uid_map").splitlines():
+        inside, outside, size = map(int, line.split())
+        if 0 <= uid - inside < size:
+            return outside + uid - inside
+    return uid
 
 
 def user_bus() -> str:
