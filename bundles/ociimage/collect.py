@@ -9,6 +9,7 @@ from ociimage.errors import ImageError
 from ociimage.layers.remove import remove_path
 from ociimage.locks import Lock
 from ociimage.reference import is_digest
+from ociimage.snapshots.snapshots import Snapshots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def _needed(store: Store) -> tuple[set[str], set[str], set[str]]:
     blobs: set[str] = set()
     layers: set[str] = set()
     records: set[str] = set()
-    for image in store.images():
+    snapshots = Snapshots(store)
+    containers = [each for each in snapshots.ids() if snapshots.exists(each)]
+    for image in [*store.images(), *map(snapshots.image, containers)]:
         blobs.add(image.digest)
         try:
             manifest = image.manifest
@@ -71,10 +74,8 @@ def _needed(store: Store) -> tuple[set[str], set[str], set[str]]:
             records.add(f"{image.id[7:]}.image")
         except ImageError:
             continue  # parts of it are missing; its name stays until it is removed or pulled again
-    containers = f"{store.root}/containers"
-    for name in os.listdir(containers):
-        record = files.read_object(f"{containers}/{name}/snapshot.json")
-        layers.update(chain[7:] for chain in record.get("layers", ()))
+    for each in containers:
+        layers.update(chain[7:] for chain in snapshots.record(each)["layers"])
     return blobs, layers, records
 
 

@@ -237,7 +237,7 @@ def header(
     xattrs: dict[str, bytes] | None = None,
 ) -> bytes:
     """The header of an entry: ustar, after a pax header for what ustar has no room for."""
-    mtime = found.st_mtime_ns // 1_000_000_000
+    mtime = int(found[stat.ST_MTIME])
     records = [
         (b"SCHILY.xattr." + key.encode(), value)
         for key, value in (xattrs or {}).items()

@@ -3,7 +3,8 @@
 Spec: image-spec config.md, "Layer ChainID"
 
     layers/HEX/diff         what the layer holds, in overlayfs's form
-    layers/HEX/layer.json   {"diff_id", "parent" (chain id or ""), "size" (bytes), "entries", "opaque"}
+    layers/HEX/layer.json   {"diff_id", "parent" (chain id or ""), "blob" (descriptor), "size" (bytes of its files),
+                             "tar" (bytes of its tar), "entries", "opaque"}
     layers/HEX.lock         held by whoever unpacks it
 """
 

@@ -2,7 +2,7 @@
 
     containers/ID/upper, work       overlayfs's
     containers/ID/merged            where the root file system is mounted
-    containers/ID/snapshot.json     {"image", "layers" (chain ids that are needed), "lower" (those that show),
+    containers/ID/snapshot.json     {"manifest" (descriptor), "layers" (chain ids that are needed), "lower" (those that show),
                                      "maps" ([uid_map, gid_map] or null), "rootless"}
 
 Layers have the ids of the image. With maps they are mounted id-mapped, so that nothing is ever changed in owner
@@ -86,7 +86,7 @@ class Snapshots:
             try:
                 self._fill(temporary, lower, uid_mappings, gid_mappings)
                 record = {
-                    "image": image.id,
+                    "manifest": image.descriptor.to_json(),
                     "layers": layers,
                     "lower": lower,
                     "maps": [_map(uid_mappings), _map(gid_mappings)]
@@ -141,6 +141,14 @@ class Snapshots:
         if not record:
             raise SnapshotError(f"container {container_id} has no root file system")
         return record
+
+    def image(self, container_id: str) -> Image:
+        """The container's image, which stays while the container does, even without a name. Raises: SnapshotError"""
+        from ociimage.documents import parse_descriptor
+        from ociimage.image import Image
+
+        descriptor = parse_descriptor(self.record(container_id)["manifest"], "snapshot.json")
+        return Image(self.store, descriptor, self.store.names(descriptor.digest))
 
     def overlay(self, container_id: str, *, writable: bool = True, volatile: bool = False) -> overlay.Layers:
         """What the container's overlay is made of; without `writable` only the image."""

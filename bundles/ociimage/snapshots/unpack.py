@@ -67,56 +67,45 @@ def unpack_blob(
     """Unpacks a blob of the store as the layer `chain[-1]` on top of the others, unless it is there."""
     if layer_record(store, chain[-1]):
         return
-    with store.blobs.open(layer) as file:
-        unpack_stream(
-            store, _chunks(file.read), media.LAYERS[layer.media_type], diff_id, chain, limits=limits
-        )
+    with store.blobs.open(layer) as file, Lock(f"{layer_path(store, chain[-1])}.lock"):
+        if not layer_record(store, chain[-1]):
+            _unpack(store, _chunks(file.read), layer, diff_id, chain, limits)
 
 
-def unpack_stream(
-    store: Store,
-    pieces: Iterable[bytes],
-    compression: str | None,
-    diff_id: str,
-    chain: Sequence[str],
-    *,
-    limits: Limits | None = None,
-) -> None:
-    """The same with the compressed bytes themselves, which are read to their end in any case.
+def known_blob(store: Store, chain: str) -> Descriptor | None:
+    """The blob that an unpacked layer was made of, if both are here."""
+    from ociimage.documents import parse_descriptor
 
-    Args:
-        compression: "", "gzip", "zstd"; None if only the content tells.
-    """
-    with Lock(f"{layer_path(store, chain[-1])}.lock"):
-        if layer_record(store, chain[-1]):
-            for _ in pieces:
-                pass
-            return
-        _unpack(store, pieces, compression, diff_id, chain, limits)
+    record = layer_record(store, chain)
+    if "blob" not in record:
+        return None
+    blob = parse_descriptor(record["blob"], "layer.json")
+    return blob if store.blobs.has(blob.digest, blob.size) else None
 
 
 def _unpack(
     store: Store,
-    pieces: Iterable[bytes],
-    compression: str | None,
+    pieces: Iterator[bytes],
+    layer: Descriptor,
     diff_id: str,
     chain: Sequence[str],
     limits: Limits | None,
 ) -> None:
     import hashlib
 
-    read = _reader(iter(pieces))
+    compression = media.LAYERS[layer.media_type]
     digest = hashlib.sha256()
 
     def uncompressed() -> Iterator[bytes]:
-        start = read(CHUNK)
+        start = next(pieces, b"")
         found = recognise(start)
-        if compression is not None and start and compression != found:
+        if start and compression != found:
             raise InvalidLayer(
                 f"a layer announced as {compression or 'plain tar'} is {found or 'not compressed'}"
             )
         first = [start]
-        for piece in decompressed(lambda size: first.pop() if first else read(size), found):
+        # Pieces are as large as they come, whatever size is asked for.
+        for piece in decompressed(lambda size: first.pop() if first else next(pieces, b""), found):
             digest.update(piece)
             yield piece
 
@@ -125,7 +114,7 @@ def _unpack(
         found = f"sha256:{digest.hexdigest()}"
         if found != diff_id:
             raise DigestMismatch(f"a layer should unpack to {diff_id}, and is {found}")
-        unpacking.place(diff_id, chain[-1])
+        unpacking.place(diff_id, chain[-1], layer)
 
 
 def add_layer(
@@ -133,6 +122,7 @@ def add_layer(
     pieces: Iterable[bytes],
     parents: Sequence[str],
     *,
+    diff_id: str = "",
     compression: str = LOCAL_COMPRESSION,
     limits: Limits | None = None,
 ) -> tuple[Descriptor, str, str]:
@@ -140,8 +130,11 @@ def add_layer(
 
     Args:
         parents: chain ids of the layers below it, from the lowest on.
+        diff_id: what the layer has to be; "" if nobody knows yet.
 
     Returns: the blob's descriptor, the diff id, the chain id. The caller holds `store.adding()`.
+
+    Raises: DigestMismatch, InvalidLayer
     """
     import hashlib
 
@@ -162,15 +155,18 @@ def add_layer(
     try:
         with _Unpacking(store, parents) as unpacking:
             unpacking.extract(kept(), limits)
-            diff_id = f"sha256:{digest.hexdigest()}"
-            blob = writer.commit()
+            found = f"sha256:{digest.hexdigest()}"
+            if diff_id not in ("", found):
+                raise DigestMismatch(f"a layer should be {diff_id}, and is {found}")
+            diff_id = found
+            blob = Descriptor(media.layer(compression), writer.commit(), writer.size)
             chain = chain_ids([parents[-1], diff_id])[-1] if parents else diff_id
             with Lock(f"{layer_path(store, chain)}.lock"):
                 if not layer_record(store, chain):
-                    unpacking.place(diff_id, chain)
+                    unpacking.place(diff_id, chain, blob)
     finally:
         writer.close()
-    return Descriptor(media.layer(compression), blob, writer.size), diff_id, chain
+    return blob, diff_id, chain
 
 
 class _Unpacking:
@@ -194,6 +190,14 @@ class _Unpacking:
 
     def extract(self, pieces: Iterable[bytes], limits: Limits | None) -> None:
         """Unpacks the tar, and reads it to its end."""
+        total = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal total
+            for piece in pieces:
+                total += len(piece)
+                yield piece
+
         from ociimage.layers.extract import Extractor
         from ociimage.layers.tar_reader import Stream, TarReader
         from ociimage.snapshots.pipeline import ahead
@@ -207,20 +211,26 @@ class _Unpacking:
             opened.append(root)
             _inherit(root, opened[:-1])
             extractor = Extractor(root, opened[:-1], rootless=is_rootless(), limits=limits)
-            with ahead(pieces) as source:
+            with ahead(counted()) as source:
                 stream = Stream(source)
                 extractor.extract(TarReader(stream, limits))
                 stream.drain()
         finally:
             for descriptor in opened:
                 os.close(descriptor)
-        self._record = {"size": extractor.size, "entries": extractor.entries, "opaque": extractor.opaque}
+        self._record = {
+            "size": extractor.size,
+            "tar": total,
+            "entries": extractor.entries,
+            "opaque": extractor.opaque,
+        }
 
-    def place(self, diff_id: str, chain: str) -> None:
+    def place(self, diff_id: str, chain: str, blob: Descriptor) -> None:
         """Moves the layer to where it is found. The caller holds its lock."""
         parent = self._parents[-1] if self._parents else ""
         with open(f"{self._path}/layer.json", "x") as file:
-            file.write(jsontext.dumps({"diff_id": diff_id, "parent": parent, **self._record}))
+            value = {"diff_id": diff_id, "parent": parent, "blob": blob.to_json(), **self._record}
+            file.write(jsontext.dumps(value))
         os.rename(self._path, layer_path(self._store, chain))
         self._path = ""
 
@@ -236,8 +246,3 @@ def _inherit(root: int, lower: Sequence[int]) -> None:
 def _chunks(read: Callable[[int], bytes | None]) -> Iterator[bytes]:
     while piece := read(CHUNK):
         yield piece
-
-
-def _reader(pieces: Iterator[bytes]) -> Callable[[int], bytes]:
-    """Pieces behind `read`, whose argument they need not keep to: they are as large as they come."""
-    return lambda size: next(pieces, b"")
