@@ -147,6 +147,10 @@ class BlobWriter:
         self._hash = hashlib.sha256()
         self.size = 0
 
+    def discard(self) -> None:
+        """Keeps nothing of it."""
+        self._keep = False
+
     @property
     def digest(self) -> str:
         """Of what was written so far."""

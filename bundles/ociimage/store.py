@@ -152,8 +152,12 @@ class Store:
         if reference.digest:
             raise InvalidReference(f"{name}: a name that is given has no digest")
         image = self.resolve(text)
-        self.change(lambda entries: _renamed(entries, image.descriptor, [str(reference)]))
+        self.name(image, str(reference))
         return reference
+
+    def name(self, image: Image, name: str) -> None:
+        """Gives an image the full name, which may be one by digest."""
+        self.change(lambda entries: _renamed(entries, image.descriptor, [name]))
 
     def remove(
         self, text: str, *, force: bool = False, in_use: Iterable[str] = ()
