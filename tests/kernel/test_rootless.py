@@ -163,23 +163,24 @@ def test_foreign_root(rootless: Container) -> None:
     os.chown(rootless.rootfs, UID, UID)
 
 
+@pytest.fixture(scope="module")
+def bus() -> Iterator[str]:
+    """The user's systemd runs; returns the directory of its bus."""
+    unit = f"user@{UID}.service"
+    subprocess.run(["systemctl", "start", unit], check=True, timeout=60)
+    directory = f"/run/user/{UID}"
+    # Mounted where systemd is, which is not among the tests' own mounts.
+    host.eventually(Path(f"/proc/1/root{directory}/bus").exists, "the user's bus")
+    yield directory
+    subprocess.run(["systemctl", "stop", unit, f"user-runtime-dir@{UID}.service"], check=True, timeout=60)
+
+
 @pytest.mark.skipif(
     not Path("/run/systemd/system").is_dir(),
     reason="systemd does not run this machine, so nobody delegates groups",
 )
 class TestDelegation:
     """With a systemd of the user's own."""
-
-    @pytest.fixture(scope="class")
-    def bus(self) -> Iterator[str]:
-        """The user's systemd runs; returns the directory of its bus."""
-        unit = f"user@{UID}.service"
-        subprocess.run(["systemctl", "start", unit], check=True, timeout=60)
-        directory = f"/run/user/{UID}"
-        # Mounted where systemd is, which is not among the tests' own mounts.
-        host.eventually(Path(f"/proc/1/root{directory}/bus").exists, "the user's bus")
-        yield directory
-        subprocess.run(["systemctl", "stop", unit, f"user-runtime-dir@{UID}.service"], check=True, timeout=60)
 
     @pytest.fixture(autouse=True)
     def commands(self, rootless: Container, bus: str) -> Iterator[None]:
