@@ -40,13 +40,14 @@ class BuildScripts(build_scripts):
     """Puts compiled programs where scripts would be: installers copy them as they are."""
 
     def run(self):
-        from cooper.supervisor.build import build_supervisor
+        from cooper.supervisor.build import PROGRAMS, build_program
         from stave.native.build import build_launcher
 
         self.mkpath(self.build_dir)
         for program in ("stave", "cooper"):
             build_launcher(os.path.join(self.build_dir, program), program)
-        build_supervisor(os.path.join(self.build_dir, "cooper-supervisor"))
+        for program in PROGRAMS:
+            build_program(program, os.path.join(self.build_dir, program))
 
 
 setup(
@@ -65,5 +66,5 @@ setup(
     ],
     cmdclass={"build_py": BuildPython, "build_scripts": BuildScripts},
     # Present so that setuptools plans the step; what is installed is compiled.
-    scripts=["stave", "cooper", "cooper-supervisor"],
+    scripts=["stave", "cooper", "cooper-supervisor", "cooper-init"],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What run, start, exec and ps import; a test holds them to it.
+# What run, exec, ps, stop and rm import; a test holds them to it.
 MODULES = (
     "cooper cooper.cli cooper.cli.command cooper.cli.main cooper.cli.output cooper.cli.parser cooper.cli.table"
     " cooper.errors cooper.settings cooper.state cooper.state.database"

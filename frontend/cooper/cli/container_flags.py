@@ -45,7 +45,7 @@ _MOUNTS = (
     Flag("read-only", "", BOOL, text="the root file system is read-only"),
     Flag("shm-size", "", TEXT, "SIZE", "the size of /dev/shm (default: 64m)"),
 )
-_RESOURCES = (
+RESOURCES = (
     Flag("memory", "m", TEXT, "SIZE", "the most memory it may use, e.g. 100m"),
     Flag("memory-swap", "", TEXT, "SIZE", "the most memory and swap together (-1: no limit)"),
     Flag("memory-reservation", "", TEXT, "SIZE", "how much memory is left to it when it is scarce"),
@@ -58,6 +58,8 @@ _RESOURCES = (
     Flag("cpuset-mems", "", TEXT, "LIST", "on which memory nodes"),
     Flag("pids-limit", "", NUMBER, "N", "the most processes (-1: no limit)"),
     Flag("blkio-weight", "", NUMBER, "N", "its weight among others for disks, 10 to 1000"),
+)
+_MORE = (
     Flag("device-read-bps", "", LIST, "DEVICE:RATE", "the most bytes read from a device in a second"),
     Flag("device-write-bps", "", LIST, "DEVICE:RATE", "the most bytes written to a device in a second"),
     Flag("device-read-iops", "", LIST, "DEVICE:RATE", "the most reads from a device in a second"),
@@ -112,7 +114,7 @@ _HEALTH = (
     Flag("health-on-failure", "", TEXT, "ACTION", "when unhealthy: none (default), kill, restart, stop"),
     Flag("no-healthcheck", "", BOOL, text="not even the image's own check"),
 )
-CREATE_FLAGS = (*_PROCESS, *_IDENTITY, *_MOUNTS, *_RESOURCES, *_SECURITY, *_NETWORK, *_HEALTH)
+CREATE_FLAGS = (*_PROCESS, *_IDENTITY, *_MOUNTS, *RESOURCES, *_MORE, *_SECURITY, *_NETWORK, *_HEALTH)
 ATTACH_FLAGS = (
     Flag("detach", "d", BOOL, text="run in the background and print the container's id"),
     Flag("sig-proxy", "", BOOL, text="pass signals on to the program (default: true)", default=True),

@@ -21,20 +21,29 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ps": ("ps", "list containers"),
     "logs": ("logs", "show what a container has written"),
     "attach": ("attach", "connect the terminal to a running container"),
+    "exec": ("exec_", "run another program in a running container"),
+    "inspect": ("inspect", "show all that is known of containers, images, networks and volumes"),
+    "container inspect": ("inspect", "show all that is known of containers"),
+    "volume create": ("volume", "make a volume"),
+    "volume ls": ("volume", "list volumes"),
+    "volume inspect": ("volume", "show all that is known of volumes"),
+    "volume rm": ("volume", "remove volumes and all in them"),
+    "volume prune": ("volume", "remove volumes that no container has"),
+    "top": ("top", "list the processes of a container"),
+    "stats": ("stats", "show what containers use of the machine"),
+    "port": ("port", "show where a container's ports are published"),
+    "events": ("events", "show what happens to containers"),
+    "update": ("update", "change the limits and the restart policy of containers"),
+    "cp": ("cp", "copy files between a container and the host"),
+    "commit": ("commit", "make an image of what a container has changed"),
+    "diff": ("diff", "list the files that a container has changed"),
+    "export": ("export", "write all files of a container into a tar"),
+    "container prune": ("prune", "remove containers that do not run"),
+    "system info": ("system", "show this machine, and where cooper keeps things"),
+    "system df": ("system", "show what takes how much space"),
+    "system prune": ("system", "remove what nobody uses"),
+    "system restart": ("system", "start what is to run always"),
     "rename": ("rename", "give a container another name"),
-    "pull": ("pull", "get images from a registry"),
-    "push": ("push", "send an image to a registry"),
-    "images": ("images", "list images"),
-    "tag": ("tag", "give an image one more name"),
-    "rmi": ("rmi", "remove images"),
-    "load": ("load", "get images from an archive"),
-    "save": ("save", "write images into an archive"),
-    "import": ("import_", "make an image of a tar or a directory"),
-    "history": ("history", "show how an image came about"),
-    "image inspect": ("image_inspect", "show all that is known of images"),
-    "image prune": ("image_prune", "remove images that are not used"),
-    "login": ("login", "keep the name and the password for a registry"),
-    "logout": ("logout", "forget them"),
     "container cleanup": ("cleanup", "release what an ended container used"),
     "version": ("version", "show the versions of cooper and of the OCI runtime"),
     "help": ("help", "show the help of a command"),
@@ -42,21 +51,23 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS: dict[str, str] = {
     "container": "manage containers",
-    "image": "manage images",
+    "system": "the whole of cooper",
+    "volume": "manage volumes",
 }
 
 # Other names of a command, as docker and podman have them.
 ALIASES: dict[str, str] = {
     "container ls": "ps",
-    "image ls": "images",
-    "image list": "images",
-    "image rm": "rmi",
-    **{f"image {name}": name for name in "history import load pull push save tag".split()},
     "container list": "ps",
     "container ps": "ps",
+    "volume list": "volume ls",
+    "info": "system info",
+    "volume remove": "volume rm",
     **{
         f"container {name}": name
-        for name in ("attach create kill logs pause rename restart rm run start stop unpause wait").split()
+        for name in (
+            "attach commit cp create diff exec export kill logs pause port rename restart rm run start stats stop top unpause update wait"
+        ).split()
     },
 }
 

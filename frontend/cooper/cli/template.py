@@ -149,7 +149,10 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         match = _TOKEN.match(text, position)
         if match is None or match.end() == position or match.lastgroup is None or not match[match.lastgroup]:
             raise UsageError(f"--format: cannot read {text[position:]!r}")
-        tokens.append((match.lastgroup, match[match.lastgroup]))
+        kind, token = match.lastgroup, match[match.lastgroup]
+        if tokens and tokens[-1] == ("mark", ")") and token.startswith(".") and match.start(kind) == position:
+            kind = "field"  # of what stands in the parentheses
+        tokens.append((kind, token))
         position = match.end()
     return tokens
 
@@ -237,7 +240,10 @@ def _operands(rest: list[tuple[str, str]], dot: Any, variables: dict[str, Any]) 
                 if not depth:
                     break
                 inner.append(token)
-            yield _evaluate(inner, dot, variables)
+            value = _evaluate(inner, dot, variables)
+            if rest and rest[0][0] == "field":
+                value = _field(rest.pop(0)[1], value, variables)
+            yield value
         elif text in ("true", "false"):
             yield text == "true"
         elif text == "nil":

@@ -44,7 +44,7 @@ def run_container(invocation: Invocation) -> int:
         try:
             supervisor = launch(settings, database, container, wants, size)
         except Error:
-            if options["remove"] and container.state != record.REMOVING:
+            if options["remove"] and record.get(database, container.id) is not None:
                 from cooper.containers.remove import remove_locked
 
                 remove_locked(settings, database, container)

@@ -1,152 +1,217 @@
-"""config.json of a container: stop-gap until ociimage.bundle has it."""
+"""The options of a container, and the host as it is now, as `ociimage.bundle` wants them: config.json is made there."""
 
 from __future__ import annotations
 
-from cooper.errors import Error
+import posix
+
+from cooper.containers.limits import resources
+from cooper.errors import Error, UsageError
+from ociimage.bundle.config import make_config
+from ociimage.bundle.options import Options
+from ociimage.bundle.rootfs import Rootfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-CAPABILITIES = (
-    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FSETID CAP_FOWNER CAP_MKNOD CAP_NET_RAW CAP_SETGID CAP_SETUID CAP_SETFCAP"
-    " CAP_SETPCAP CAP_NET_BIND_SERVICE CAP_SYS_CHROOT CAP_KILL CAP_AUDIT_WRITE"
-).split()
-MASKED = "/proc/acpi /proc/asound /proc/kcore /proc/keys /proc/latency_stats /proc/timer_list /proc/sched_debug /proc/scsi /sys/firmware".split()
-READONLY = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger".split()
+    from cooper.settings import Settings
+    from cooper.state.database import Database
+    from ociimage.bundle.users import User
+
+# crun before 1.12 and runc before 1.2 refuse what is later, and nothing here needs it.
+SPEC_VERSION = "1.0.2"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "ppc64le": "ppc64le"}
+_INIT = "cooper-init"
 
 
 def compile_config(
+    settings: Settings,
+    database: Database,
     options: dict[str, Any],
-    image: dict[str, Any],
     *,
-    rootfs: str,
+    root: str,
     hostname: str,
     cgroup: str,
     mounts: Sequence[dict[str, Any]],
-    network_namespace: str | None,
+    network: str,
 ) -> dict[str, Any]:
-    """The configuration. `image`: the image's own config (Env, Cmd, ...); `mounts`: ready for config.json."""
-    entrypoint = options["entrypoint"]
-    command = options["args"]
-    if entrypoint is None:
-        entrypoint = image.get("Entrypoint") or []
-        command = command or image.get("Cmd") or []
-    args = [*entrypoint, *command]
-    if not args:
-        raise Error("there is no command to run", "give one after the image")
-    env = {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOSTNAME": hostname,
-        "HOME": "/root",
-    }
-    if options["tty"]:
-        env["TERM"] = "xterm"
-    for line in (*(image.get("Env") or ()), *options["env"]):
-        name, _, value = line.partition("=")
-        env[name] = value
-    user, _, group = (options["user"] or image.get("User") or "0").partition(":")
-    namespaces = [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")]
-    if network_namespace is not None:
-        namespaces.append({"type": "network", **({"path": network_namespace} if network_namespace else {})})
-    capabilities = [
-        name for name in CAPABILITIES if name not in options["cap_drop"] and "ALL" not in options["cap_drop"]
-    ]
-    capabilities += [name for name in options["cap_add"] if name not in capabilities]
-    return {
-        "ociVersion": "1.0.2",
-        "process": {
-            "terminal": options["tty"],
-            "user": {"uid": int(user), "gid": int(group or 0)},
-            "args": args,
-            "env": [f"{name}={value}" for name, value in env.items()],
-            "cwd": options["workdir"] or image.get("WorkingDir") or "/",
-            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
-        },
-        "root": {"path": rootfs, "readonly": options["read_only"]},
-        "hostname": hostname,
-        "mounts": [
-            {
-                "destination": "/proc",
-                "type": "proc",
-                "source": "proc",
-                "options": ["nosuid", "noexec", "nodev"],
-            },
-            {
-                "destination": "/dev",
-                "type": "tmpfs",
-                "source": "tmpfs",
-                "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
-            },
-            {
-                "destination": "/dev/pts",
-                "type": "devpts",
-                "source": "devpts",
-                "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-            },
-            {
-                "destination": "/sys",
-                "type": "sysfs",
-                "source": "sysfs",
-                "options": ["nosuid", "noexec", "nodev", "ro"],
-            },
-            {
-                "destination": "/sys/fs/cgroup",
-                "type": "cgroup",
-                "source": "cgroup",
-                "options": ["nosuid", "noexec", "nodev", "ro"],
-            },
-            {
-                "destination": "/dev/mqueue",
-                "type": "mqueue",
-                "source": "mqueue",
-                "options": ["nosuid", "noexec", "nodev"],
-            },
-            {
-                "destination": "/dev/shm",
-                "type": "tmpfs",
-                "source": "shm",
-                "options": ["nosuid", "noexec", "nodev", "mode=1777", f"size={options['shm_size']}"],
-            },
-            *mounts,
-        ],
-        "annotations": options["annotations"],
-        "linux": {
-            "cgroupsPath": cgroup,
-            "namespaces": namespaces,
-            "resources": {"devices": [{"allow": False, "access": "rwm"}], **resources(options["resources"])},
-            "maskedPaths": MASKED,
-            "readonlyPaths": READONLY,
-        },
-    }
+    """config.json of a container that is about to start.
+
+    Args:
+        root: where its root file system is mounted.
+        mounts: entries of config.json.
+        network: "private", "host" or the path of a network namespace.
+
+    Raises: Error, UsageError, and what ociimage raises.
+    """
+    image = options["image_config"]
+    namespaces = {"network": network, **_namespaces(settings, database, options)}
+    with Rootfs(root) as rootfs:
+        user = rootfs.user(options["user"] or image.get("User") or "", options["groups"])
+        if options["workdir"] or image.get("WorkingDir"):
+            directory = options["workdir"] or image["WorkingDir"]
+            rootfs.make_working_directory(directory, user.uid, user.gid)
+    security = _security(options["security_opt"])
+    wanted = Options(
+        command=options["args"] or None,
+        entrypoint=options["entrypoint"],
+        env=options["env"],
+        workdir=options["workdir"],
+        user=user,
+        terminal=options["tty"],
+        umask=options["umask"],
+        init=_init() if options["init"] else "",
+        oom_score_adj=options["oom_score_adj"] or None,
+        rlimits=[{"type": name, "soft": soft, "hard": hard} for name, soft, hard in options["ulimits"]],
+        hostname=hostname,
+        domainname=options["domainname"],
+        namespaces=namespaces,
+        privileged=options["privileged"],
+        cap_add=options["cap_add"],
+        cap_drop=options["cap_drop"],
+        available_capabilities=_available_capabilities(),
+        read_only=options["read_only"],
+        mounts=list(mounts),
+        shm_size=options["shm_size"],
+        devices=_devices(options),
+        device_rules=[_device_rule(text) for text in options["device_rules"]],
+        resources=resources(options["resources"]),
+        cgroups_path=cgroup,
+        sysctl=options["sysctls"],
+        annotations=options["annotations"],
+        cgroup_v2=posix.access("/sys/fs/cgroup/cgroup.controllers", posix.F_OK),
+        rootless=settings.rootless,
+        architecture=_ARCHITECTURES.get(posix.uname().machine, posix.uname().machine),
+        **security,
+    )
+    if isinstance(wanted.seccomp, bytes):
+        from ociimage.bundle.config import process_capabilities
+        from ociimage.bundle.seccomp import load_profile
+
+        wanted.seccomp = load_profile(wanted.seccomp, process_capabilities(wanted), wanted.architecture)
+    config: dict[str, Any] = make_config(image, wanted, root)  # type: ignore[assignment]
+    config["ociVersion"] = SPEC_VERSION
+    return config
 
 
-def resources(limits: dict[str, Any]) -> dict[str, Any]:
-    """linux.resources."""
-    memory: dict[str, Any] = {}
-    cpu: dict[str, Any] = {}
-    if "memory" in limits:
-        memory["limit"] = limits["memory"]
-        memory["swap"] = limits.get("memory_swap", limits["memory"] * 2)
-    if "memory_reservation" in limits:
-        memory["reservation"] = limits["memory_reservation"]
-    if "cpus" in limits:
-        cpu |= {"period": 100000, "quota": int(limits["cpus"] * 100000)}
-    for key, name in (
-        ("cpu_shares", "shares"),
-        ("cpu_period", "period"),
-        ("cpu_quota", "quota"),
-        ("cpuset_cpus", "cpus"),
-        ("cpuset_mems", "mems"),
-    ):
-        if key in limits:
-            cpu[name] = limits[key]
-    result: dict[str, Any] = {}
-    if memory:
-        result["memory"] = memory
-    if cpu:
-        result["cpu"] = cpu
-    if "pids_limit" in limits:
-        result["pids"] = {"limit": limits["pids_limit"]}
-    return result
+def _init() -> str:
+    from cooper.containers.runtime import own_program
+
+    return own_program(_INIT)
+
+
+def _available_capabilities() -> int:
+    """The bits that this process could give, as proc(5) shows them."""
+    from cooper.containers.record import read_file
+
+    for line in read_file("/proc/self/status").splitlines():
+        if line.startswith(b"CapBnd:"):
+            return int(line.split()[1], 16)
+    return (1 << 41) - 1
+
+
+def _namespaces(settings: Settings, database: Database, options: dict[str, Any]) -> dict[str, str]:
+    """What --pid, --ipc, --uts and --cgroupns ask for."""
+    found = {}
+    for flag, kind in (("pid", "pid"), ("ipc", "ipc"), ("uts", "uts"), ("cgroupns", "cgroup")):
+        mode = options[flag]
+        if mode in ("", "private", "shareable", "none"):
+            continue
+        name, colon, rest = mode.partition(":")
+        if mode == "host":
+            found[kind] = "host"
+        elif name == "container" and rest:
+            found[kind] = f"/proc/{container_pid(settings, database, rest)}/ns/{kind}"
+        elif name == "ns" and rest.startswith("/"):
+            found[kind] = rest
+        else:
+            raise UsageError(f"--{flag}: {mode!r} is none of private, host, container:NAME")
+    return found
+
+
+def container_pid(settings: Settings, database: Database, name: str) -> int:
+    """The first process of another container. Raises: NotFound; Conflict if it does not run."""
+    from cooper.containers.lookup import running
+
+    return running(settings, database, name).pid
+
+
+def _devices(options: dict[str, Any]) -> list[Any]:
+    from ociimage.bundle import devices
+
+    found: list[Any] = []
+    if options["privileged"]:
+        found += [(node, devices.ALL_RULE) for node in devices.host_devices()]
+    for text in options["devices"]:
+        source, _, rest = text.partition(":")
+        target, _, access = rest.partition(":")
+        if target and not target.startswith("/") and not access:
+            target, access = "", target
+        found += devices.device(source, target, access or "rwm")
+    return found
+
+
+def _device_rule(text: str) -> dict[str, Any]:
+    """``c 1:3 rwm``; a * is any number."""
+    words = text.split()
+    numbers = words[1].split(":") if len(words) == 3 else []
+    if len(numbers) != 2 or words[0] not in ("a", "b", "c") or words[2].strip("rwm"):
+        raise UsageError(f"--device-cgroup-rule: {text!r} is not like 'c 1:3 rwm'")
+    rule: dict[str, Any] = {"allow": True, "type": words[0], "access": words[2]}
+    for key, number in zip(("major", "minor"), numbers, strict=True):
+        if number != "*":
+            if not number.isdigit():
+                raise UsageError(f"--device-cgroup-rule: {number!r} is neither a number nor *")
+            rule[key] = int(number)
+    return rule
+
+
+def _security(values: list[str]) -> dict[str, Any]:
+    """--security-opt."""
+    found: dict[str, Any] = {}
+    for text in values:
+        name, separator, value = text.partition("=" if "=" in text else ":")
+        if name == "seccomp":
+            found["seccomp"] = "unconfined" if value == "unconfined" else _profile(value)
+        elif name == "apparmor":
+            found["apparmor_profile"] = "" if value == "unconfined" else value
+        elif name == "no-new-privileges":
+            found["no_new_privileges"] = value != "false"
+        elif name in ("systempaths", "unmask"):
+            if value not in ("unconfined", "ALL", "all"):
+                raise UsageError(f"--security-opt {name}: {value!r} is not unconfined")
+            found["masked_paths"], found["readonly_paths"] = [], []
+        elif name == "label":
+            if value != "disable":
+                found["selinux_label"] = value
+        elif name == "writable-cgroups":
+            found["writable_cgroups"] = value != "false"
+        else:
+            raise UsageError(
+                f"--security-opt: {text!r} is unknown",
+                "seccomp=, apparmor=, no-new-privileges, label=, systempaths=",
+            )
+    return found
+
+
+def _profile(path: str) -> bytes:
+    from cooper.containers.record import read_file
+
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise Error(f"--security-opt seccomp={path}: {error.strerror}") from error
+
+
+def user_of(root: str, text: str) -> User:
+    """USER[:GROUP] looked up below the root. Raises: InvalidOption."""
+    with Rootfs(root) as rootfs:
+        return rootfs.user(text)
+
+
+def all_capabilities() -> list[str]:
+    """The names of all that cooper can give."""
+    from ociimage.bundle.capabilities import capabilities
+
+    return capabilities([], [], True, _available_capabilities())

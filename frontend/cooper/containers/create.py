@@ -6,6 +6,7 @@ import time
 
 from cooper.containers import events, record
 from cooper.containers.locks import ContainerLock
+from cooper.containers.mounts import make_volumes
 from cooper.containers.names import new_id, new_name
 from cooper.containers.runtime import Runtime
 from cooper.errors import Conflict, Error
@@ -45,6 +46,14 @@ class Creation:
         try:
             self._insert(self._lock.container_id, options)
             make_directory(self._settings.container_directory(self.container.id))
+            if options["image_id"]:
+                from cooper.containers import rootfs
+                from cooper.containers.images import open_store
+
+                rootfs.prepare(
+                    self._settings, self.container.id, open_store(self._settings).resolve(options["image_id"])
+                )
+            make_volumes(self._settings, self._database, options)
         except BaseException:
             self.__exit__(Exception)
             raise
@@ -55,7 +64,7 @@ class Creation:
             "id": container_id,
             "image": options["image"] or options["rootfs"],
             "image_id": options["image_id"],
-            "command": jsontext.dumps(options["args"]),
+            "command": jsontext.dumps(options["command"]),
             "created": time.time_ns(),
             "state": record.CREATING,
             "options": jsontext.dumps(options),
@@ -86,6 +95,7 @@ class Creation:
 
     def done(self) -> None:
         """The container is there to stay."""
+        events.write(self._settings, self.container, "create")
         record.update(self._database, self.container.id, state=record.CREATED)
         self.container.state = record.CREATED
 
@@ -98,7 +108,5 @@ class Creation:
                 remove_locked(self._settings, self._database, container)
             elif kind is not None and container is None:
                 self._lock.remove()
-            elif container is not None:
-                events.write(self._settings, container, "create")
         finally:
             self._lock.__exit__()

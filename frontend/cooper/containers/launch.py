@@ -10,6 +10,8 @@ import time
 
 from cooper.containers import events, network, record, rootfs
 from cooper.containers.configuration import compile_config
+from cooper.containers.health import check_settings, health_check
+from cooper.containers.mounts import entries
 from cooper.containers.runtime import Runtime, last_error, own_program, start_error
 from cooper.containers.settle import clear_run_directory, settle_locked
 from cooper.errors import Conflict
@@ -52,8 +54,12 @@ def launch(
     container.state = record.RUNNING
     try:
         runtime = Runtime(settings, options["runtime"])
-        _write_bundle(settings, database, container, options)
+        process = _write_bundle(settings, database, container, options)
         values = _values(settings, runtime, container, options, size)
+        check = health_check(options)
+        if check:
+            directories = (settings.container_directory(container.id), settings.run_directory(container.id))
+            values |= check_settings(runtime, container.id, *directories, process, check)
         clear_run_directory(settings, container.id)
         make_directory(settings.run_directory(container.id))
         make_directory(runtime.state)
@@ -83,20 +89,30 @@ def _failure(settings: Settings, container_id: str) -> bytes:
 
 def _write_bundle(
     settings: Settings, database: Database, container: Container, options: dict[str, Any]
-) -> None:
+) -> dict[str, Any]:
+    """Everything that config.json names is there; returns its process."""
     directory = settings.container_directory(container.id)
     root = rootfs.mount(settings, container, options)
+    if network.leaves_traces(options):
+        # Noted first: what a killed command has made is found by it.
+        record.set_network(database, container, {"made": True})
     attachment = network.attach(settings, database, container, options)
+    if attachment.kept:
+        record.set_network(database, container, attachment.kept)
+    files = network.write_files(directory, attachment)
     config = compile_config(
+        settings,
+        database,
         options,
-        options["image_config"],
-        rootfs=root,
+        root=root,
         hostname=options["hostname"] or container.short_id,
         cgroup=cgroup_path(container, options),
-        mounts=[],
-        network_namespace=attachment.namespace,
+        mounts=[*files, *entries(settings, database, container, options, root)],
+        network=attachment.namespace,
     )
     record.write_file(f"{directory}/config.json", jsontext.dumps(config).encode())
+    process: dict[str, Any] = config["process"]
+    return process
 
 
 def cgroup_path(container: Container, options: dict[str, Any]) -> str:

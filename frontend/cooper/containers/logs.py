@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 16
 _NEVER = b"9"
+_FILES = 1000
 
 
 class Reader:
@@ -29,32 +30,65 @@ class Reader:
     def __init__(self, path: str) -> None:
         self._path = path
         self._rest = b""
-        numbers = [number for number in range(99, 0, -1) if posix.access(f"{path}.{number}", posix.F_OK)]
-        self._files = [
-            file for file in (_open(name) for name in (*(f"{path}.{n}" for n in numbers), path)) if file
-        ]
+        self._file = 0
 
     def lines(self) -> Iterator[bytes]:
         """The entries, without their newline, up to the end as it is now; then those written since the last call."""
-        while True:
-            if not self._files:
-                file = _open(self._path)
-                if not file:
-                    return
-                self._files = [file]
-            while piece := posix.read(self._files[0], _PIECE):
-                *whole, self._rest = (self._rest + piece).split(b"\n")
-                yield from whole
-            if len(self._files) == 1:
-                newest = _open(self._path)
-                if newest and posix.fstat(newest).st_ino != posix.fstat(self._files[0]).st_ino:
-                    # The old file got its last line before the new one was made.
-                    self._files.append(newest)
-                    continue
-                if newest:
-                    posix.close(newest)
+        if not self._file:
+            self._file = self._oldest()
+        while self._file:
+            yield from self._read()
+            number = self._number()
+            if not number:
                 return
-            posix.close(self._files.pop(0))
+            # It has been renamed, so its last lines are there: perhaps some that came since it was read.
+            yield from self._read()
+            successor = self._successor()
+            posix.close(self._file)
+            self._file = successor
+
+    def _read(self) -> Iterator[bytes]:
+        while piece := posix.read(self._file, _PIECE):
+            *whole, self._rest = (self._rest + piece).split(b"\n")
+            yield from whole
+
+    def _name(self, number: int) -> str:
+        return f"{self._path}.{number}" if number else self._path
+
+    def _number(self) -> int:
+        """Which the open file is now, 0 for the one that is written; -1 if it is gone."""
+        own = posix.fstat(self._file).st_ino
+        for number in range(_FILES):
+            try:
+                if posix.stat(self._name(number)).st_ino == own:
+                    return number
+            except FileNotFoundError:
+                if number:
+                    break
+        return -1
+
+    def _successor(self) -> int:
+        """The file after the open one, opened; files may be renamed meanwhile."""
+        while True:
+            number = self._number()
+            if number < 0:
+                return self._oldest()
+            file = _open(self._name(number - 1))
+            if file and self._number() == number:
+                return file
+            if file:
+                posix.close(file)
+
+    def _oldest(self) -> int:
+        """The file with the highest number, opened; 0 if there is none. Files may be renamed meanwhile."""
+        number = 0
+        while True:
+            while number < _FILES and posix.access(self._name(number + 1), posix.F_OK):
+                number += 1
+            file = _open(self._name(number))
+            if not file or not posix.access(self._name(number + 1), posix.F_OK):
+                return file
+            posix.close(file)
 
 
 def _open(path: str) -> int:
@@ -68,20 +102,22 @@ def parse_time(text: str, flag: str, now: float) -> bytes:
     """A time as the log writes it, which sorts as text. Raises: UsageError."""
     if not text:
         return b""
-    import datetime
-
     if text[:1].isdigit() and "-" not in text:
         seconds = parse_duration(text, flag)
         # A number without unit is a time, with one it is so long ago.
-        moment = seconds if text.replace(".", "", 1).isdigit() else now - seconds
-        return _stamp(moment)
+        return _stamp(seconds if text.replace(".", "", 1).isdigit() else now - seconds)
+    import datetime
+
+    # Nanoseconds, which datetime does not have, stay.
+    head, point, tail = text.partition(".")
+    digits = tail[: len(tail) - len(tail.lstrip("0123456789"))] if point else ""
     try:
-        date = datetime.datetime.fromisoformat(text)
+        date = datetime.datetime.fromisoformat(head + tail[len(digits) :])
     except ValueError as error:
         raise UsageError(
             f"{flag}: {text!r} is no time", "10m, 2026-01-31T12:00:00Z, or seconds since 1970"
         ) from error
-    return _stamp(date.timestamp())
+    return _stamp(int(date.timestamp()))[:20] + digits.ljust(9, "0")[:9].encode() + b"Z"
 
 
 def _stamp(seconds: float) -> bytes:

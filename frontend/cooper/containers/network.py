@@ -2,37 +2,218 @@
 
 from __future__ import annotations
 
-from cooper.errors import Error
+from cooper.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from cooper.containers.record import Container
+    from cooper.networks.attach import Attachment as Connection
+    from cooper.networks.requests import DNS, PortRequest
     from cooper.settings import Settings
     from cooper.state.database import Database
 
 
 class Attachment:
-    """What config.json and the container's files need to know."""
+    """What config.json and the container's files need to know.
 
-    __slots__ = ("namespace",)
+    Attributes:
+        namespace: "private", "host" or a path.
+        hosts, resolv_conf: texts of files, "" for none.
+        kept: what the container's record says of its network while it runs.
+    """
 
-    def __init__(self, namespace: str | None) -> None:
+    __slots__ = ("namespace", "hosts", "resolv_conf", "kept")
+
+    def __init__(
+        self, namespace: str, hosts: str = "", resolv_conf: str = "", kept: dict[str, Any] | None = None
+    ) -> None:
         self.namespace = namespace
+        self.hosts = hosts
+        self.resolv_conf = resolv_conf
+        self.kept = kept or {}
+
+
+def check(options: dict[str, Any]) -> None:
+    """The network flags can be understood. Raises: UsageError."""
+    from cooper.networks.requests import parse_hosts
+
+    wanted = options["network"]
+    if not wanted or wanted == {"networks": ["none"]}:
+        return
+    _mode(wanted)
+    _ports(options)
+    _dns(wanted)
+    parse_hosts(wanted.get("add_host", ()))
+
+
+def leaves_traces(options: dict[str, Any]) -> bool:
+    """Whether something has to be undone when the container has ended."""
+    names = options["network"].get("networks") or [""]
+    return names[0].partition(":")[0] not in ("none", "host", "container")
+
+
+def _mode(wanted: dict[str, Any]) -> Any:
+    from cooper.networks.requests import parse_networks
+
+    return parse_networks(
+        wanted.get("networks", ()),
+        wanted.get("ip", ""),
+        wanted.get("ip6", ""),
+        wanted.get("mac", ""),
+        wanted.get("aliases", ()),
+    )
+
+
+def _ports(options: dict[str, Any]) -> list[PortRequest]:
+    from cooper.networks.requests import parse_exposed, parse_publish
+
+    wanted = options["network"]
+    ports = parse_publish(wanted.get("publish", ()))
+    if wanted.get("publish_all"):
+        exposed = [*(options["image_config"].get("ExposedPorts") or ()), *wanted.get("expose", ())]
+        taken = {(port.protocol, port.container_port) for port in ports}
+        ports += [
+            port for port in parse_exposed(exposed) if (port.protocol, port.container_port) not in taken
+        ]
+    return ports
+
+
+def _dns(wanted: dict[str, Any]) -> DNS:
+    from cooper.networks.requests import parse_dns
+
+    return parse_dns(wanted.get("dns", ()), wanted.get("dns_search", ()), wanted.get("dns_option", ()))
 
 
 def attach(
     settings: Settings, database: Database, container: Container, options: dict[str, Any]
 ) -> Attachment:
-    """The container's networks are there. `namespace`: None for the host's, "" for a new one, or a path."""
-    mode = (options["network"].get("networks") or ["none"])[0]
-    if mode == "none":
-        return Attachment("")
-    if mode == "host":
-        return Attachment(None)
-    raise Error("networks are not there yet")
+    """The container's networks are there.
+
+    Raises: Error; what was made is gone then, or `detach` removes it.
+    """
+    wanted = options["network"]
+    names = wanted.get("networks") or []
+    hostname = options["hostname"] or container.short_id
+    if names == ["none"]:
+        return Attachment("private", _plain_hosts(hostname, wanted), "")
+    mode = _mode(wanted)
+    if mode.kind == "host":
+        return Attachment("host", "", "")
+    if mode.kind == "container":
+        return _shared(settings, database, mode.container)
+    if mode.kind == "none":
+        return Attachment("private", _plain_hosts(hostname, wanted), "")
+    from cooper.networks import attach as networks
+    from cooper.networks import namespaces
+    from cooper.networks.requests import parse_hosts
+
+    namespace = namespaces.create(settings, container.id)
+    connection = networks.attach(
+        database,
+        settings,
+        container.id,
+        container.name,
+        namespace,
+        mode.requests,
+        _ports(options),
+        _dns(wanted),
+        parse_hosts(wanted.get("add_host", ())),
+        hostname,
+    )
+    if connection.warnings:
+        from cooper.cli.output import warn
+
+        for warning in connection.warnings:
+            warn(warning)
+    return Attachment(namespace, connection.hosts, connection.resolv_conf, _kept(namespace, connection))
+
+
+def _kept(namespace: str, connection: Connection) -> dict[str, Any]:
+    networks: dict[str, Any] = {}
+    for endpoint in connection.endpoints:
+        network = connection.networks[endpoint.network]
+        addresses = [str(address).partition("/")[0] for address in endpoint.addresses]
+        networks[network.name] = {
+            "NetworkID": network.id,
+            "IPAddress": next((address for address in addresses if ":" not in address), ""),
+            "GlobalIPv6Address": next((address for address in addresses if ":" in address), ""),
+            "Gateway": next((lease.gateway for lease in network.subnets if lease.gateway), ""),
+            "MacAddress": endpoint.mac,
+            "Aliases": list(endpoint.aliases),
+        }
+    ports = [
+        {
+            "protocol": port.protocol,
+            "host_address": port.host_address,
+            "host_port": port.host_port,
+            "container_port": port.container_port,
+        }
+        for port in connection.ports
+    ]
+    return {"namespace": namespace, "networks": networks, "ports": ports}
+
+
+def _plain_hosts(hostname: str, wanted: dict[str, Any]) -> str:
+    from cooper.networks.files import hosts
+    from cooper.networks.requests import parse_hosts
+
+    return hosts([hostname], ["127.0.0.1"], [], parse_hosts(wanted.get("add_host", ())))
+
+
+def _shared(settings: Settings, database: Database, name: str) -> Attachment:
+    """The network of another container, with its files."""
+    from cooper.containers.lookup import running
+    from cooper.containers.record import read_file
+
+    other = running(settings, database, name)
+
+    def text(file: str) -> str:
+        try:
+            return read_file(f"{settings.container_directory(other.id)}/{file}").decode()
+        except OSError:
+            return ""
+
+    return Attachment(f"/proc/{other.pid}/ns/net", text("hosts"), text("resolv.conf"))
+
+
+def write_files(directory: str, attachment: Attachment) -> list[dict[str, Any]]:
+    """The container's /etc/hosts and /etc/resolv.conf are in the directory; their mounts for config.json.
+
+    A container on the host's network has the host's own.
+    """
+    from cooper.containers.record import write_file
+
+    mounts = []
+    for name, text in (("hosts", attachment.hosts), ("resolv.conf", attachment.resolv_conf)):
+        source = f"{directory}/{name}"
+        if attachment.namespace == "host":
+            source = f"/etc/{name}"
+        elif text:
+            write_file(source, text.encode(), 0o644)
+        else:
+            continue
+        options = ["bind", "rprivate", *(["ro"] if attachment.namespace == "host" else [])]
+        mounts.append({"destination": f"/etc/{name}", "type": "bind", "source": source, "options": options})
+    return mounts
 
 
 def detach(settings: Settings, database: Database, container: Container) -> None:
     """Nothing of the container is left on the network."""
+    if container.network:
+        from cooper.networks.attach import detach as disconnect
+
+        disconnect(database, settings, container.id)
+
+
+def inspect_network(settings: Settings, database: Database, name: str) -> dict[str, Any]:
+    """What `inspect` shows of a network. Raises: NotFound."""
+    from cooper.networks.manage import inspect
+    from cooper.networks.store import Store
+
+    store = Store(database, settings)
+    network = store.network(name)
+    if network is None:
+        raise NotFound(f"there is no network {name}")
+    return inspect(store, network)

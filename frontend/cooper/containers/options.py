@@ -84,7 +84,7 @@ def read_options(invocation: Invocation) -> dict[str, Any]:
         "entrypoint": _entrypoint(invocation),
         "tty": given["tty"],
         "interactive": given["interactive"],
-        "env": _environment(given["env"], given["env-file"]),
+        "env": read_environment(given["env"], given["env-file"]),
         "workdir": given["workdir"],
         "user": given["user"],
         "groups": given["group-add"],
@@ -182,7 +182,7 @@ def _entrypoint(invocation: Invocation) -> list[str] | None:
     return [text] if text else []
 
 
-def _environment(values: list[str], files: list[str]) -> list[str]:
+def read_environment(values: list[str], files: list[str]) -> list[str]:
     """``NAME=VALUE`` each. A NAME alone is taken from cooper's own environment, and left out if it is not there."""
     import posix
 
@@ -305,7 +305,7 @@ def _mount(text: str) -> dict[str, Any]:
         source = absolute(source)
     elif kind == "volume" and source:
         check_name(source, "volume")
-    return _entry(kind, source, target, options, "--mount")
+    return {**_entry(kind, source, target, options, "--mount"), "strict": True}
 
 
 def _entry(kind: str, source: str, target: str, options: list[str], flag: str) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import posix
 
+from cooper.containers import network
+from cooper.containers.mounts import complete
 from cooper.containers.options import read_options
 from cooper.errors import Error
 
@@ -28,12 +30,24 @@ def prepare(invocation: Invocation, database: Database) -> dict[str, Any]:
             raise Error(f"--rootfs {options['rootfs']}: there is no such directory")
         image: dict[str, Any] = {}
     else:
-        raise Error("images are not there yet")
+        from cooper.containers.images import find_image
+
+        found = find_image(
+            invocation.settings, options["image"], invocation.options["pull"], invocation.options["platform"]
+        )
+        options["image_id"], image = found.id, found.container_config
     options["image_config"] = image
+    network.check(options)
+    complete(invocation.settings, database, options)
     options["labels"] = {**(image.get("Labels") or {}), **options["labels"]}
     options["stop_signal"] = signal_name(options["stop_signal"] or image.get("StopSignal") or STOP_SIGNAL)
     if options["stop_timeout"] is None:
         options["stop_timeout"] = STOP_SECONDS
+    entrypoint = image.get("Entrypoint") if options["entrypoint"] is None else options["entrypoint"]
+    own_command = options["args"] or (image.get("Cmd") if options["entrypoint"] is None else None)
+    options["command"] = [*(entrypoint or []), *(own_command or [])]
+    if not options["command"]:
+        raise Error("there is no program to run", "the image names none: give one after it")
     return options
 
 

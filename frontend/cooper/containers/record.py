@@ -96,6 +96,10 @@ class Container:
         """A copy of what is kept."""
         return jsontext.loads(self._network.encode())  # type: ignore[return-value]
 
+    def keep_network(self, text: str) -> None:
+        """The record in memory says so, too."""
+        self._network = text
+
     @property
     def status(self) -> str:
         """What people are told: created, running, paused, restarting, exited, removing."""
@@ -125,6 +129,12 @@ def update(database: Database, container_id: str, **columns: str | int) -> None:
     """The row's columns have these values."""
     assignments = ", ".join(f"{name} = ?" for name in columns)
     database.execute(f"UPDATE container SET {assignments} WHERE id = ?", (*columns.values(), container_id))
+
+
+def set_network(database: Database, container: Container, value: dict[str, Any]) -> None:
+    """What the network side keeps with the container."""
+    container.keep_network(jsontext.dumps(value))
+    update(database, container.id, network=jsontext.dumps(value))
 
 
 def select(database: Database, where: str = "", values: Sequence[str | int] = ()) -> list[Container]:

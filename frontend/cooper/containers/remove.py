@@ -6,6 +6,7 @@ import posix
 
 from cooper.containers import events, network, record, rootfs
 from cooper.containers.locks import ContainerLock
+from cooper.containers.mounts import remove_anonymous
 from cooper.errors import Conflict
 
 TYPE_CHECKING = False
@@ -29,6 +30,8 @@ def remove_locked(
     clear_run_directory(settings, container.id)
     events.write(settings, container, "destroy")
     database.execute("DELETE FROM container WHERE id = ?", (container.id,))
+    if volumes or container.options["remove"]:
+        remove_anonymous(settings, database, container)
     ContainerLock(settings, container.id).remove()
 
 

@@ -75,7 +75,7 @@ def settle_locked(
         return
     status = record.supervisor_status(settings, container.id)
     state = status.get("state", "")
-    values: dict[str, str | int] = {"state": record.EXITED, "paused": 0, "pid": 0}
+    values: dict[str, str | int] = {"state": record.EXITED, "paused": 0, "pid": 0, "network": "{}"}
     if state == "finished":
         values |= {
             "exit_status": max(int(status["status"]), 0),

@@ -1,0 +1,38 @@
+"""`cooper port`."""
+
+from __future__ import annotations
+
+from cooper.cli.command import CONTAINER, Command, Invocation
+from cooper.cli.output import print_line
+from cooper.errors import NotFound
+
+COMMAND = Command(
+    arguments="CONTAINER [PORT[/PROTOCOL]]",
+    minimum=1,
+    maximum=2,
+    completes=CONTAINER,
+    examples=(
+        ("cooper port web", "where its ports are on the host"),
+        ("cooper port web 80", "where port 80 is"),
+    ),
+)
+
+
+def run(invocation: Invocation) -> int:
+    """The published ports are listed."""
+    from cooper.containers.lookup import find, open_database
+
+    container = find(invocation.settings, open_database(invocation.settings), invocation.arguments[0])
+    wanted = invocation.arguments[1] if len(invocation.arguments) > 1 else ""
+    if wanted and "/" not in wanted:
+        wanted += "/tcp"
+    found = False
+    for port in container.network.get("ports", []):
+        inside = f"{port['container_port']}/{port['protocol']}"
+        where = f"{port['host_address'] or '0.0.0.0'}:{port['host_port']}"
+        if wanted in ("", inside):
+            found = True
+            print_line(where if wanted else f"{inside} -> {where}")
+    if wanted and not found:
+        raise NotFound(f"the port {wanted} of {container.name} is not published")
+    return 0

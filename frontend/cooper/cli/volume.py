@@ -1,0 +1,36 @@
+"""`cooper volume create`, `ls`, `inspect`, `rm` and `prune`."""
+
+from __future__ import annotations
+
+from cooper.cli.command import LIST, TEXT, VOLUME, Command, Flag, Invocation
+
+COMMAND = Command(
+    arguments="[NAME ...]",
+    maximum=-1,
+    completes=VOLUME,
+    flags=(
+        Flag("label", "l", LIST, "NAME=VALUE", "create: a label"),
+        Flag("opt", "o", LIST, "NAME=VALUE", "create: an option of the driver"),
+        Flag("driver", "d", TEXT, "NAME", "create: local, the only one", "local"),
+        Flag("filter", "", LIST, "KEY=VALUE", "ls, prune: name, label, dangling"),
+        Flag("format", "f", TEXT, "TEMPLATE", "ls, inspect: json or a Go template"),
+        Flag("quiet", "q", text="ls: only the names"),
+        Flag("force", "", text="rm, prune: do not ask, and do not mind what is missing"),
+        Flag("all", "a", text="prune: also volumes with a name"),
+    ),
+    examples=(
+        ("cooper volume create data", "an empty volume for -v data:/somewhere"),
+        ("cooper volume ls", "all volumes"),
+        ("cooper volume inspect data", "where it is, and its labels"),
+        ("cooper volume rm data", "remove it and all in it"),
+        ("cooper volume prune", "remove unnamed volumes that no container has"),
+    ),
+)
+
+
+def run(invocation: Invocation) -> int:
+    """The volume command is done."""
+    from cooper.volumes import commands
+
+    name = invocation.command.removeprefix("volume ")
+    return getattr(commands, {"ls": "list_volumes", "rm": "remove"}.get(name, name))(invocation)  # type: ignore[no-any-return]

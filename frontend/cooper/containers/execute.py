@@ -1,0 +1,132 @@
+"""`cooper exec`: one more program in a container, by the runtime's `exec` in the foreground.
+
+The runtime has the terminal and the streams itself: nothing is copied on the way.
+"""
+
+from __future__ import annotations
+
+import _signal
+import posix
+
+from cooper.cli.output import STDERR, STDIN, STDOUT
+from cooper.containers import record, runtime
+from cooper.containers.lookup import open_database, running
+from cooper.containers.options import read_environment
+from cooper.containers.runtime import Runtime
+from cooper.errors import Conflict, UsageError
+from ocispec import jsontext
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cooper.cli.command import Invocation
+    from cooper.containers.record import Container
+    from cooper.settings import Settings
+
+# They write their failures to standard error also when they have a log; crun does not.
+_SAY_IT_THEMSELVES = ("runc", "stave")
+
+
+def execute(invocation: Invocation) -> int:
+    """The program's exit status; 0 for a detached one that was started."""
+    settings, given = invocation.settings, invocation.options
+    name, *arguments = invocation.arguments
+    if given["tty"] and given["detach"]:
+        raise UsageError("-t is for a program in the foreground", "leave out -d or -t")
+    if given["tty"] and given["interactive"] and not posix.isatty(STDIN):
+        raise UsageError("-t needs a terminal, and standard input is none", "leave out -t")
+    container = running(settings, open_database(settings), name)
+    if container.paused:
+        raise Conflict(f"the container {name} is paused", f"cooper unpause {name}")
+    process = _process(settings, container, given, arguments)
+    base = f"{settings.run_directory(container.id)}/exec-{posix.getpid()}"
+    log, file = f"{base}.log", f"{base}.json"
+    record.write_file(file, jsontext.dumps(process).encode())
+    try:
+        return _run(Runtime(settings, container.options["runtime"]), container, log, file, given)
+    finally:
+        runtime.forget(log)
+        runtime.forget(file)
+
+
+def _process(
+    settings: Settings, container: Container, given: dict[str, Any], arguments: list[str]
+) -> dict[str, Any]:
+    """The container's own process with what the flags change."""
+    path = f"{settings.container_directory(container.id)}/config.json"
+    config = jsontext.loads(record.read_file(path))
+    assert isinstance(config, dict)
+    process: dict[str, Any] = config["process"]
+    process["args"] = arguments
+    process["terminal"] = given["tty"]
+    process.pop("consoleSize", None)
+    environment = dict(line.split("=", 1) for line in process.get("env", ()))
+    if given["tty"]:
+        environment.setdefault("TERM", "xterm")
+    environment |= dict(line.split("=", 1) for line in read_environment(given["env"], given["env-file"]))
+    process["env"] = [f"{name}={value}" for name, value in environment.items()]
+    if given["workdir"]:
+        process["cwd"] = given["workdir"]
+    if given["user"]:
+        from cooper.containers.configuration import user_of
+
+        user = user_of(f"/proc/{container.pid}/root", given["user"])
+        process["user"] = {"uid": user.uid, "gid": user.gid, "additionalGids": [user.gid, *user.groups]}
+        if not any(line.startswith("HOME=") for line in read_environment(given["env"], given["env-file"])):
+            process["env"] = [line for line in process["env"] if not line.startswith("HOME=")]
+            process["env"].append(f"HOME={user.home}")
+        if user.uid:  # as execve gives them to another user: none
+            for kind in ("effective", "permitted", "inheritable", "ambient"):
+                process.get("capabilities", {}).pop(kind, None)
+    if given["privileged"]:
+        from cooper.containers.configuration import all_capabilities
+
+        names = all_capabilities()
+        process["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted"), names)
+        process.pop("apparmorProfile", None)
+    return process
+
+
+def _run(driver: Runtime, container: Container, log: str, file: str, given: dict[str, Any]) -> int:
+    words = ["exec", "--process", file]
+    streams = (STDIN if given["interactive"] else -1, STDOUT, STDERR)
+    if given["detach"]:
+        words.append("--detach")
+        streams = (-1, -1, -1)
+    if given["tty"] and not posix.isatty(STDIN):
+        return _on_own_terminal(driver, container, log, words)
+    if given["tty"]:
+        streams = (STDIN, STDOUT, STDERR)
+    child = runtime.spawn(driver.command(log, *words, container.id), streams)
+    for number in (_signal.SIGINT, _signal.SIGQUIT):  # a terminal sends these to the runtime as well
+        _signal.signal(number, _signal.SIG_IGN)
+    for number in (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2):
+        _signal.signal(number, lambda signal, frame: posix.kill(child, signal))
+    return _result(driver, runtime.wait_for(child), container, log)
+
+
+def _result(driver: Runtime, status: int, container: Container, log: str) -> int:
+    complaint = runtime.complaint(log) if status else ""
+    if not complaint:
+        return status
+    error = runtime.start_error(f"exec in {container.name}", complaint)
+    if driver.name in _SAY_IT_THEMSELVES:
+        return error.status
+    raise error
+
+
+def _on_own_terminal(driver: Runtime, container: Container, log: str, words: list[str]) -> int:
+    """For -t without a terminal here: the program gets one, and what it writes there is copied."""
+    master, slave = posix.openpty()
+    child = runtime.spawn(driver.command(log, *words, container.id), (slave, slave, slave))
+    posix.close(slave)
+    while True:
+        try:
+            data = posix.read(master, 65536)
+        except OSError:  # the last program that had the terminal has ended
+            break
+        if not data:
+            break
+        posix.write(STDOUT, data)
+    return _result(driver, runtime.wait_for(child), container, log)

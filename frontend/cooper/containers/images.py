@@ -1,0 +1,50 @@
+"""Images, as containers need them. What is not needed is not imported: it shows in every start."""
+
+from __future__ import annotations
+
+from cooper.errors import NotFound, UsageError
+from ociimage.errors import ImageNotFound
+from ociimage.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cooper.settings import Settings
+    from ociimage.image import Image
+
+PULL = ("always", "missing", "never", "newer")
+
+
+def open_store(settings: Settings) -> Store:
+    """The images below the root."""
+    return Store(f"{settings.root}/images")
+
+
+def find_image(settings: Settings, name: str, pull: str = "missing", platform: str = "") -> Image:
+    """The image of this name, pulled if `pull` and its absence ask for it.
+
+    Raises: NotFound, UsageError, and what pulling raises.
+    """
+    if pull not in PULL:
+        raise UsageError(f"--pull: {pull!r} is none of {', '.join(PULL)}")
+    store = open_store(settings)
+    try:
+        if pull not in ("always", "newer"):
+            return store.resolve(name)
+    except ImageNotFound as error:
+        if pull == "never":
+            raise NotFound(f"there is no image {name} here", "cooper pull gets it") from error
+    return _pull(settings, store, name, platform)
+
+
+def _pull(settings: Settings, store: Store, name: str, platform: str) -> Image:
+    raise NotFound(f"there is no image {name}", "cooper images lists what is here")
+
+
+def inspect_image(settings: Settings, name: str) -> dict[str, Any]:
+    """What `inspect` shows of an image. Raises: NotFound."""
+    try:
+        return open_store(settings).resolve(name).inspect()
+    except ImageNotFound as error:
+        raise NotFound(f"there is no image {name}") from error

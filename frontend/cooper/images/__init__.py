@@ -1,1 +1,0 @@
-"""What cooper's commands on images have in common."""
