@@ -126,7 +126,7 @@ class Store:
             return found
         if problem is not None and not text.startswith("sha256:"):
             raise problem
-        raise ImageNotFound(f"no such image: {text} (pull or import it; `images` lists what is here)")
+        raise ImageNotFound(f"no such image: {text}")
 
     def _by_id(self, text: str) -> Image | None:
         prefix = text.removeprefix("sha256:")
@@ -160,14 +160,13 @@ class Store:
         self.change(lambda entries: _renamed(entries, image.descriptor, [name]))
 
     def remove(
-        self, text: str, *, force: bool = False, in_use: Iterable[str] | None = None
+        self, text: str, *, force: bool = False, in_use: Iterable[str] = ()
     ) -> tuple[list[str], list[str]]:
         """Takes a name from an image, and removes the image with its last name, or if it was given by id.
 
         Args:
             force: also an image with several names given by its id, and one that containers use.
-            in_use: ids of images that containers use; None for those of the store's containers. What a container needs
-                stays until it is removed.
+            in_use: ids of images that containers use. Their layers stay until the containers are removed.
 
         Returns: the names taken away, and the ids of images removed.
 
@@ -185,13 +184,8 @@ class Store:
             if len({parse(each).repository for each in gone}) > 1 and not force:
                 raise ImageInUse(f"image {image.short_id} has several names: remove those, or use force")
         last = len(gone) == len(image.names)
-        if last and not force:
-            from ociimage.snapshots.snapshots import users
-
-            if image.id in set(users(self) if in_use is None else in_use):
-                raise ImageInUse(
-                    f"image {image.short_id} is used by a container: remove that first, or use force"
-                )
+        if last and image.id in set(in_use) and not force:
+            raise ImageInUse(f"image {image.short_id} is used by a container: remove the container first")
 
         def drop(entries: list[Descriptor]) -> list[Descriptor]:
             return [

@@ -20,7 +20,7 @@ _FILES = {
 
 def write_archive(busybox: Path, archive: Path) -> None:
     """The archive holds the image in the form of `docker save`, which podman and containerd import, too."""
-    layer = _layer(busybox)
+    layer = rootfs_tar(busybox)
     config = json.dumps(
         {
             "architecture": "amd64",
@@ -36,7 +36,8 @@ def write_archive(busybox: Path, archive: Path) -> None:
             _add(tar, name, data, 0o644)
 
 
-def _layer(busybox: Path) -> bytes:
+def rootfs_tar(busybox: Path) -> bytes:
+    """The tar of its root file system."""
     applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as tar:

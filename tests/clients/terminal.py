@@ -65,6 +65,12 @@ class Terminal:
             assert self._read(deadline), f"waited for {text!r}, saw {self.seen!r}"
         self.seen = self.seen.partition(text)[2]
 
+    def saw(self, text: str) -> bool:
+        """Says whether the program has written `text` by now, since the last call of `expect`."""
+        while self._read(time.monotonic() + 0.05):
+            pass
+        return text in self.seen
+
     def exit_code(self, seconds: float = 20) -> int:
         """The program has ended; returns its exit code, or minus the number of the signal it died of."""
         deadline = time.monotonic() + seconds

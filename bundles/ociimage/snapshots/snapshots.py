@@ -241,16 +241,6 @@ class Snapshots:
         return changes(self.upper(container_id), rootless=record["rootless"], maps=record["maps"])
 
 
-def users(store: Store) -> dict[str, list[str]]:
-    """The ids of the containers of each image, by the image's id."""
-    snapshots = Snapshots(store)
-    found: dict[str, list[str]] = {}
-    for each in snapshots.ids():
-        if snapshots.exists(each):
-            found.setdefault(snapshots.image(each).id, []).append(each)
-    return found
-
-
 def _map(mappings: Sequence[IDMapping]) -> str:
     return "\n".join(f"{each['containerID']} {each['hostID']} {each['size']}" for each in mappings)
 

@@ -18,7 +18,11 @@ def test_every_command_is_explained(name: str) -> None:
     command: Command = module.COMMAND
     assert callable(module.run)
     assert command.examples, f"{name} has no example"
-    spellings = {name, *(alias for alias, meant in ALIASES.items() if meant == name)}
+    spellings = {
+        name,
+        name.removeprefix("container "),
+        *(alias for alias, meant in ALIASES.items() if meant == name),
+    }
     assert any(f"cooper {each}" in example for example, _ in command.examples for each in spellings)
     assert all(meaning for _, meaning in command.examples)
     names = [

@@ -1,0 +1,1 @@
+"""cooper as people use it, on real containers."""

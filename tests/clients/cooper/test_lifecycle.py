@@ -1,0 +1,251 @@
+"""Containers in the background: started, stopped, listed, removed."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from ..host import alive, eventually, frozen
+from .program import Cooper
+
+OBEDIENT = ("busybox", "sh", "-c", "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.05; done")
+
+
+def run_ready(cooper: Cooper, name: str, *flags: str) -> None:
+    """The container of this name handles TERM now."""
+    cooper.run("run", "-d", "--name", name, "--network", "none", *flags, *OBEDIENT)
+    eventually(lambda: "ready" in cooper.out("logs", name), "it is ready")
+
+
+def test_stop_waits_for_the_program(cooper: Cooper) -> None:
+    """TERM is sent once, the program's own end is awaited, and its status kept."""
+    run_ready(cooper, "one")
+    cooper.run("stop", "one")
+    assert cooper.inspect("one", "{{.State.Status}} {{.State.ExitCode}} {{.State.Pid}}") == "exited 3 0"
+    assert cooper.out("logs", "one") == "ready\nbye"
+
+
+def test_stop_kills_what_does_not_listen(cooper: Cooper) -> None:
+    """After the time given, together for several containers; what a first process ignores is explained."""
+    for name in ("one", "two"):
+        cooper.run("run", "-d", "--name", name, "--network", "none", "busybox", "sleep", "1000")
+    began = time.monotonic()
+    done = cooper.run("stop", "-t", "1", "one", "two")
+    assert time.monotonic() - began < 6
+    assert done.stdout == b"one\ntwo\n"
+    assert b"--init" in done.stderr
+    assert (
+        cooper.out("ps", "-a", "--format", "{{.Names}} {{.State}} {{.ExitCode}}")
+        == "two exited 137\none exited 137"
+    )
+
+
+def test_start_again_and_restart(cooper: Cooper) -> None:
+    """A container keeps its files, runs its program again, and `restart` replaces the process."""
+    run_ready(cooper, "one")
+    cooper.run("exec", "one", "sh", "-c", "echo kept > /file")
+    first = int(cooper.inspect("one", "{{.State.Pid}}"))
+    cooper.run("restart", "one")
+    assert not alive(first)
+    assert cooper.out("exec", "one", "cat", "/file") == "kept"
+    cooper.run("stop", "one")
+    assert cooper.out("start", "one") == "one"
+    assert cooper.inspect("one", "{{.State.Status}} {{.State.ExitCode}}") == "running 0"
+    cooper.run("start", "one")  # it does already
+
+
+def test_start_in_the_foreground(cooper: Cooper) -> None:
+    """`start -a` shows what the program writes and ends with its status; -i passes the input on."""
+    cooper.run("create", "--name", "one", "-i", "--network", "none", "busybox", "sh", "-c", "cat; exit 4")
+    done = cooper.run("start", "-ai", "one", stdin=b"text", status=4)
+    assert done.stdout == b"text"
+
+
+def test_kill_and_wait(cooper: Cooper) -> None:
+    """Any signal can be sent; `wait` prints the exit status, before and after the end."""
+    run_ready(cooper, "one")
+    waiting = cooper.start("wait", "one")
+    cooper.run("kill", "-s", "TERM", "one")
+    assert waiting.communicate(timeout=20)[0] == b"3\n"
+    assert cooper.out("wait", "one") == "3"
+    assert "is not running" in cooper.error("kill", "one", status=1)
+    assert "is not a signal" in cooper.error("kill", "-s", "NONSENSE", "one", status=1)
+
+
+def test_pause(cooper: Cooper) -> None:
+    """A paused container is frozen, says so, takes no exec, and can be stopped."""
+    run_ready(cooper, "one")
+    pid = int(cooper.inspect("one", "{{.State.Pid}}"))
+    cooper.run("pause", "one")
+    assert frozen(pid)
+    assert cooper.out("ps", "--format", "{{.State}}") == "paused"
+    assert "is paused" in cooper.error("exec", "one", "true")
+    assert "already paused" in cooper.error("pause", "one", status=1)
+    cooper.run("unpause", "one")
+    assert not frozen(pid)
+    cooper.run("pause", "one")
+    cooper.run("stop", "one")
+    assert cooper.inspect("one", "{{.State.ExitCode}}") == "3"
+
+
+def test_remove(cooper: Cooper) -> None:
+    """What runs is removed only by force; what does not exist is an error without it."""
+    run_ready(cooper, "one")
+    assert "cooper rm -f" in cooper.error("rm", "one", status=1)
+    assert cooper.out("rm", "-f", "one") == "one"
+    assert cooper.out("ps", "-aq") == ""
+    assert "there is no container one" in cooper.error("rm", "one", status=1)
+    cooper.run("rm", "-f", "one")
+
+
+def test_removed_at_its_end(cooper: Cooper) -> None:
+    """--rm works for a detached container: nothing is left without any command's help."""
+    cooper.run("run", "-d", "--rm", "--name", "one", "-v", "/anonymous", "busybox", "true")
+    eventually(lambda: not (cooper.root / "state.db").exists() or not cooper.leftovers(), "it is gone")
+    assert cooper.out("ps", "-aq") == ""
+    assert cooper.out("volume", "ls", "-q") == ""
+
+
+def test_rename(cooper: Cooper) -> None:
+    """The new name counts at once, also for a container that runs."""
+    run_ready(cooper, "one")
+    cooper.run("create", "--name", "two", "busybox")
+    assert "is taken" in cooper.error("rename", "one", "two", status=1)
+    cooper.run("rename", "one", "three")
+    cooper.run("stop", "three")
+    assert sorted(cooper.out("ps", "-a", "--format", "{{.Names}}").split()) == ["three", "two"]
+
+
+def test_ids_may_be_short(cooper: Cooper) -> None:
+    """The beginning of an id is enough while it is the only one."""
+    whole = cooper.out("create", "--name", "one", "busybox")
+    assert cooper.inspect(whole[:5], "{{.Name}}") == "one"
+    assert "there is no container" in cooper.error("inspect", "--type", "container", "0" * 30, status=1)
+
+
+def test_the_list(cooper: Cooper) -> None:
+    """Filters and forms as docker has them; a table without colours or cuts for a pipe."""
+    run_ready(cooper, "one", "--label", "tier=front", "--label", "plain")
+    cooper.run("create", "--name", "two", "--label", "tier=back", "busybox", "true")
+    cooper.run("run", "--name", "three", "busybox", "sh", "-c", "exit 5", status=5)
+
+    def names(*filters: str) -> str:
+        return cooper.out("ps", "-a", "--format", "{{.Names}}", *(f"--filter={text}" for text in filters))
+
+    assert cooper.out("ps", "--format", "{{.Names}}") == "one"
+    assert names("label=tier=front") == names("label=plain") == names("status=running") == "one"
+    assert names("status=created") == "two"
+    assert names("exited=5") == "three"
+    assert names("name=t", "label=tier") == "two"
+    assert names("ancestor=busybox") == "three\ntwo\none"
+    assert names("before=two") == "one"
+    assert "unknown key" in cooper.error("ps", "--filter", "nonsense=1")
+    assert cooper.out("ps", "-a", "-n", "1", "--format", "{{.Names}}") == "three"
+    row = json.loads(cooper.out("ps", "--format", "json"))
+    assert (row["Names"], row["State"], row["Image"]) == ("one", "running", "busybox")
+    assert row["Status"].startswith("Up ")
+    assert cooper.out("ps", "--format", 'table {{.Names}}\t{{.Label "tier"}}').split() == [
+        "NAMES",
+        "tier",
+        "one",
+        "front",
+    ]
+    lines = cooper.out("ps", "-a").splitlines()
+    assert lines[0].split()[:2] == ["CONTAINER", "ID"]
+    assert "\x1b" not in "".join(lines)
+    assert "there is no .Nonsense" in cooper.error("ps", "--format", "{{.Nonsense}}")
+
+
+def test_exec(cooper: Cooper) -> None:
+    """One more program: its streams, status, user, directory, environment, and failures."""
+    run_ready(cooper, "one", "-e", "FIRST=1", "-w", "/tmp")
+    done = cooper.run("exec", "one", "sh", "-c", "echo out; echo err >&2; exit 6", status=6)
+    assert (done.stdout, done.stderr) == (b"out\n", b"err\n")
+    assert cooper.out("exec", "-i", "one", "cat", stdin=b"in") == "in"
+    script = "id -u; pwd; echo $FIRST $SECOND"
+    assert cooper.out("exec", "-e", "SECOND=2", "one", "sh", "-c", script) == "0\n/tmp\n1 2"
+    assert cooper.out("exec", "-u", "worker", "-w", "/etc", "one", "sh", "-c", "id -u; pwd") == "1000\n/etc"
+    assert cooper.run("exec", "-t", "one", "echo", "x").stdout == b"x\r\n"
+    assert cooper.run("exec", "one", "nonexistent", status=127).stderr.count(b"\n") == 1
+    cooper.run("exec", "one", "/etc/plain", status=126)
+    cooper.run("exec", "-d", "one", "sleep", "1234")
+    assert "sleep 1234" in cooper.out("top", "one", "args")
+    cooper.run("stop", "one")
+    assert "is not running" in cooper.error("exec", "one", "true")
+
+
+def test_exec_privileged(cooper: Cooper) -> None:
+    """--privileged gives the program what the container does not have."""
+    run_ready(cooper, "one", "--cap-drop", "ALL")
+    script = ("sh", "-c", "grep CapEff /proc/self/status")
+    assert cooper.out("exec", "one", *script).split()[1] == "0" * 16
+    assert int(cooper.out("exec", "--privileged", "one", *script).split()[1], 16) > 1 << 21
+
+
+def test_top_and_stats(cooper: Cooper) -> None:
+    """Processes and use of the machine, from the host's own files."""
+    run_ready(cooper, "one", "-m", "64m")
+    header, *rows = cooper.out("top", "one", "pid", "args").splitlines()
+    assert header.split() == ["PID", "COMMAND"]
+    assert cooper.inspect("one", "{{.State.Pid}}") in [row.split()[0] for row in rows]
+    usage = json.loads(cooper.out("stats", "--no-stream", "--format", "json", "one"))
+    assert usage["MemUsage"].endswith("/ 64MiB")
+    assert int(usage["PIDs"]) >= 1
+
+
+def test_inspect(cooper: Cooper) -> None:
+    """What was asked for is found again, under docker's names."""
+    cooper.run(
+        "create",
+        "--name",
+        "one",
+        "-e",
+        "A=b",
+        "-m",
+        "100m",
+        "--cpus",
+        "1.5",
+        "--label",
+        "x=y",
+        "busybox",
+        "ls",
+        "/",
+    )
+    found = json.loads(cooper.out("inspect", "one"))[0]
+    assert (found["Path"], found["Args"]) == ("ls", ["/"])
+    assert found["State"]["Status"] == "created"
+    assert "A=b" in found["Config"]["Env"]
+    assert (found["HostConfig"]["Memory"], found["HostConfig"]["NanoCpus"]) == (100 << 20, 1_500_000_000)
+    assert cooper.inspect("one", '{{index .Config.Labels "x"}}{{if .State.Running}}!{{end}}') == "y"
+    done = cooper.run("inspect", "one", "nonexistent", status=1)
+    assert len(json.loads(done.stdout)) == 1
+
+
+def test_events(cooper: Cooper) -> None:
+    """What happened is told in order, and while it happens."""
+    following = cooper.start("events", "--format", "{{.Action}} {{.Name}}", "--filter", "container=one")
+    assert following.stdout is not None
+    eventually(
+        lambda: (cooper.run("create", "--name", "zero", "busybox"), cooper.run("rm", "zero")), "both ran"
+    )
+    cooper.run("run", "--rm", "--name", "one", "--network", "none", "busybox", "sh", "-c", "exit 2", status=2)
+    seen = [following.stdout.readline().decode().strip() for _ in range(4)]
+    following.terminate()
+    following.communicate()
+    assert seen == ["create one", "start one", "die one", "destroy one"]
+    past = cooper.out(
+        "events", "--since", "1m", "--until", "0s", "--filter", "event=die", "--format", "{{.exitCode}}"
+    )
+    assert past.splitlines()[-1] == "2"
+
+
+@pytest.mark.parametrize("flag", ["-a", "--filter=label=gone"])
+def test_prune(cooper: Cooper, flag: str) -> None:
+    """Containers that do not run are removed; those that do stay."""
+    run_ready(cooper, "one")
+    cooper.run("create", "--name", "two", "--label", "gone", "busybox")
+    given = () if flag == "-a" else (flag,)
+    cooper.run("container", "prune", "-f", *given)
+    assert cooper.out("ps", "-a", "--format", "{{.Names}}") == "one"

@@ -1,1 +1,0 @@
-"""What cooper decides, without root."""
