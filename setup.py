@@ -30,7 +30,11 @@ class BuildPython(build_py):
         write(os.path.join(self.build_lib, "ocispec"))
         from stave.native.bundle import write_bundle
 
-        write_bundle(self.build_lib)
+        bundle = write_bundle(self.build_lib)
+        from stave.native.build_snapshot import write_snapshot
+
+        if write_snapshot(self.build_lib, os.path.abspath(bundle)) is None:
+            print("no static library of this Python: stave will start the interpreter each time")
         from cooper.hot import MODULES
 
         write_bundle(self.build_lib, "cooper", MODULES)

@@ -54,7 +54,7 @@ def dumps(value: object, indent: int | None = None) -> str:
     nested too deeply, or for ever.
     """
     try:
-        return "".join(_encode(value, 0)) if indent is None else _indented(value, " " * indent, "\n")
+        return "".join(_codec().encode(value, 0)) if indent is None else _indented(value, " " * indent, "\n")
     except RecursionError as error:
         raise ValueError("nested too deeply for JSON") from error
 
@@ -62,12 +62,12 @@ def dumps(value: object, indent: int | None = None) -> str:
 def _scan_reporting(text: str, start: int) -> tuple[object, int]:
     """What the scanner finds, and its own exception for what it does not take."""
     try:
-        return _scan(text, start)
+        return _codec().scan(text, start)
     except SystemError:
         # The scanner takes JSONDecodeError from the loaded modules (CPython 3.11), and returns NULL without.
         import json.decoder  # noqa: F401
 
-        return _scan(text, start)
+        return _codec().scan(text, start)
 
 
 def _place(text: str, position: int) -> str:
@@ -117,32 +117,46 @@ def _indented(value: object, step: str, newline: str) -> str:
     if isinstance(value, (list, tuple)) and value:
         items = [_indented(item, step, inner) for item in value]
         return "[" + inner + ("," + inner).join(items) + newline + "]"
-    return "".join(_encode(value, 0))
+    return "".join(_codec().encode(value, 0))
 
 
 def _key(key: object) -> str:
     if not isinstance(key, str):
         raise TypeError(f"a name must be a string, is {type(key).__name__}")
-    return _quote(key)
+    return _codec().quote(key)
 
 
-_scan: Callable[[str, int], tuple[object, int]]
-_encode: Callable[[object, int], tuple[str, ...]]
-_quote: Callable[[str], str]
+class _Codec:
+    """CPython's C functions, or the json package's."""
 
-try:
-    from _json import encode_basestring_ascii as _quote
-    from _json import make_encoder, make_scanner
+    __slots__ = ("scan", "encode", "quote")
 
-    _scan = make_scanner(_Context)  # type: ignore[arg-type]
-    _encode = make_encoder(None, _not_json, _quote, None, ":", ",", False, False, False)
-except ImportError:
-    import json
+    scan: Callable[[str, int], tuple[object, int]]
+    encode: Callable[[object, int], tuple[str, ...]]
+    quote: Callable[[str], str]
 
-    _quote = json.dumps
-    _decoder = json.JSONDecoder(parse_float=_parse_float, parse_constant=_parse_constant)
-    _scan = _decoder.scan_once  # type: ignore[attr-defined]
-    _encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_not_json)
+    def __init__(self) -> None:
+        try:
+            from _json import encode_basestring_ascii, make_encoder, make_scanner
 
-    def _encode(value: object, level: int) -> tuple[str, ...]:
-        return (_encoder.encode(value),)
+            self.quote = encode_basestring_ascii
+            self.scan = make_scanner(_Context)  # type: ignore[arg-type]
+            self.encode = make_encoder(None, _not_json, self.quote, None, ":", ",", False, False, False)
+        except ImportError:
+            import json
+
+            decoder = json.JSONDecoder(parse_float=_parse_float, parse_constant=_parse_constant)
+            encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_not_json)
+            self.quote = json.dumps
+            self.scan = decoder.scan_once  # type: ignore[attr-defined]
+            self.encode = lambda value, level: (encoder.encode(value),)
+
+
+_loaded: list[_Codec] = []
+
+
+def _codec() -> _Codec:
+    """Loaded at its first use: it may be a shared object, which no snapshot of an interpreter can hold."""
+    if not _loaded:
+        _loaded.append(_Codec())
+    return _loaded[0]

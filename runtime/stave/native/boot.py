@@ -48,5 +48,14 @@ class BundleImporter:
         _, start, end = index[module.__name__]
         exec(marshal.loads(blob[start:end]), module.__dict__)
 
+    @staticmethod
+    def move(to: str) -> None:
+        """The packages that have been imported are in another directory than was thought then."""
+        global place
+        place = to
+        for name, (package, _, _) in index.items():
+            if package and name in sys.modules:
+                sys.modules[name].__path__[:] = [f"{place}/{name.replace('.', '/')}"]
+
 
 sys.meta_path.insert(0, BundleImporter)

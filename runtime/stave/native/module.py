@@ -1,23 +1,36 @@
 """The only importer of the compiled module: calls that raise, in Python's own types.
 
-The module costs some milliseconds to load, so commands that need none of it (state, kill, delete, start)
-never import this one.
+The compiled module takes some time to load, so that is put off until the first call.
 """
 
 from __future__ import annotations
 
-import stave.native._native as _native
 from stave.plan.operations import CODES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
-ffi = _native.ffi
-lib = _native.lib
 
-if lib.stave_abi() != len(CODES):
-    raise ImportError("the compiled part of stave is not of this version: install the package again")
+class _Compiled:
+    """`ffi` or `lib` of the compiled module, which is loaded when something of it is asked for."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        import stave.native._native as compiled
+
+        if compiled.lib.stave_abi() != len(CODES):
+            raise ImportError("the compiled part of stave is not of this version: install the package again")
+        return getattr(getattr(compiled, self.name), attribute)
+
+
+ffi = _Compiled("ffi")
+lib = _Compiled("lib")
 
 GO, WAITING, FORKED, CONSOLE, FAILED, TRACE, SECCOMP = 1, 2, 3, 4, 5, 6, 8
 

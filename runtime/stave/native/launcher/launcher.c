@@ -1,5 +1,5 @@
 /* The installed `stave` and `cooper` (PROGRAM): carries out the command itself if it is a simple one (answer.h),
- * otherwise starts the interpreter that it was built for, isolated.
+ * otherwise starts the interpreter that it was built for, isolated: its snapshot, if there is one.
  *
  * No site module, no environment variables, no user packages: right for a program that root runs, and the
  * quickest start there is. A `#!` line could not do it: installers rewrite it and drop its options.
@@ -13,6 +13,7 @@
 #include "answer.h"
 
 #define MAX_ARGUMENTS 4096
+#define MAX_OPTIONS 16 /* that go before them */
 /* Collecting garbage on the way costs more than the little that a command leaves lying. */
 #define START                                                              \
 	"import gc,marshal,posix,sys\n"                                    \
@@ -72,20 +73,56 @@ static int find_packages(const char *prefix, char *place, size_t size)
 	return -1;
 }
 
+/* The interpreter as it was when the package was built, modules and all (snapshot/snapshot.c); returns where there is
+ * none. */
+static void start_snapshot(char *packages, char *connection, char **words, char **command)
+{
+	static char path[PATH_MAX];
+	int used = 0;
+
+	if (snprintf(path, sizeof path, "%s/" PROGRAM "/snapshot." PYTHON_TAG, packages) >= (int)sizeof path)
+		return;
+	command[used++] = PROGRAM;
+	command[used++] = packages;
+	command[used++] = connection;
+	while ((command[used++] = *words++))
+		;
+	execv(path, command);
+}
+
+/* The interpreter that this program was built for, from the beginning; returns if it cannot be executed. */
+static void start_python(const char *prefix, char *packages, const char *connection, char **words,
+			 char **command)
+{
+	static char python[PATH_MAX], option[64];
+	char *options[] = {python, "-I", "-S", "-X", "utf8", "-X", option, "-c", START, packages, NULL};
+	int used = 0;
+
+	/* An option of the interpreter's is nothing that the caller could give. */
+	snprintf(option, sizeof option, *connection ? "start-connection=%s" : "utf8", connection);
+	for (char **word = options; *word; word++)
+		command[used++] = *word;
+	while ((command[used++] = *words++))
+		;
+	snprintf(python, sizeof python, "%s/bin/python" PYTHON_VERSION, prefix);
+	execv(python, command);
+	strcpy(python, PYTHON_EXECUTABLE);
+	execv(python, command);
+}
+
 int main(int count, char **arguments)
 {
-	static char prefix[PATH_MAX - 64], python[PATH_MAX], packages[PATH_MAX];
-	static char option[32];
-	char *command[MAX_ARGUMENTS + 12] = {python, "-I", "-S", "-X", "utf8"};
-	int used = 5, connection;
+	static char prefix[PATH_MAX - 64], packages[PATH_MAX], connection[16];
+	static char *command[MAX_ARGUMENTS + MAX_OPTIONS];
+	int descriptor;
 
 	/* Or the first file that is opened would be taken for a standard stream. */
 	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_WRONLY : O_RDONLY) != fd)
 			return 1;
-	if (answer(count - 1, arguments + 1, &connection))
+	if (answer(count - 1, arguments + 1, &descriptor))
 		return 0;
-	if (count > MAX_ARGUMENTS) {
+	if (count < 1 || count > MAX_ARGUMENTS) {
 		fputs(PROGRAM ": too many arguments\n", stderr);
 		return 1;
 	}
@@ -93,23 +130,12 @@ int main(int count, char **arguments)
 		fprintf(stderr, PROGRAM ": the package is not installed below %s\n", prefix);
 		return 1;
 	}
-	if (connection >= 0) {
-		/* Only here: an option of the interpreter is nothing that the caller could give. */
-		snprintf(option, sizeof option, "start-connection=%d", connection);
-		fcntl(connection, F_SETFD, 0);
-		command[used++] = "-X";
-		command[used++] = option;
+	if (descriptor >= 0) {
+		snprintf(connection, sizeof connection, "%d", descriptor);
+		fcntl(descriptor, F_SETFD, 0);
 	}
-	command[used++] = "-c";
-	command[used++] = START;
-	command[used++] = packages;
-	for (int i = 1; i < count; i++)
-		command[used++] = arguments[i];
-	command[used] = NULL;
-	snprintf(python, sizeof python, "%s/bin/python" PYTHON_VERSION, prefix);
-	execv(python, command);
-	strcpy(python, PYTHON_EXECUTABLE);
-	execv(python, command);
+	start_snapshot(packages, connection, arguments + 1, command);
+	start_python(prefix, packages, connection, arguments + 1, command);
 	perror(PROGRAM ": " PYTHON_EXECUTABLE);
 	return 1;
 }
