@@ -51,9 +51,8 @@ def go_on(
         sys._xoptions["start-connection"] = connection
     if interruptible:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
-    from stave.cli.main import main
-
-    main()
+    # The entry, by name as in the launcher: it stands above this layer.
+    sys.modules["stave.cli.main"].main()
 
 
 prepare(sys.argv[1])
