@@ -47,7 +47,7 @@ def write_snapshot(site: str, bundle: str) -> str | None:
         path = snapshot_path(site)
         if os.path.exists(path):
             os.unlink(path)
-        script = os.path.join(HERE, "snapshot", "script.py")
+        script = os.path.join(HERE, "snapshot.py")
         paths = [sysconfig.get_path("stdlib"), str(sysconfig.get_config_var("DESTSHARED"))]
         subprocess.run([program, "write", path, script, bundle, sys.base_prefix, *paths], check=True)
     subprocess.run([path, site, "", "--version"], check=True, stdout=subprocess.DEVNULL)

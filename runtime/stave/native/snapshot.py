@@ -1,4 +1,4 @@
-"""Runs in the interpreter that becomes the snapshot, and again, by `go_on`, whenever it is started.
+"""Runs in the interpreter that becomes the snapshot (``snapshot/``), and again, by `go_on`, whenever that is started.
 
 Arguments: the bundle (`native/bundle.py`), whose modules are imported.
 """
@@ -55,4 +55,5 @@ def go_on(
     sys.modules["stave.cli.main"].main()
 
 
-prepare(sys.argv[1])
+if __name__ == "__main__":
+    prepare(sys.argv[1])
