@@ -17,7 +17,7 @@ def in_new_root(stave: Stave, root: Path, *operations: tuple[Any, ...]) -> None:
     program = Program()
     program.add("clone", "", CLONE_NEWNS)
     program.add("set_propagation", "", 1 << 18 | 1 << 14)
-    program.add("open_root", "", str(root), 1)
+    program.add("open_root", "", str(root), 1, 0)
     for name, *arguments in operations:
         program.add(name, "", *arguments)
     program.add("wait_for_runtime", "")

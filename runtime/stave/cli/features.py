@@ -53,7 +53,6 @@ def features() -> dict[str, Any]:
 def _linux() -> dict[str, Any]:
     from stave.plan import unsupported
     from stave.plan.capabilities import NAMES
-    from stave.plan.mount_options import REFUSED
     from stave.plan.namespaces import NAMESPACES
     from stave.seccomp.features import supported
 
@@ -67,5 +66,5 @@ def _linux() -> dict[str, Any]:
         "memoryPolicy": {"modes": [], "flags": []},
         "intelRdt": {"enabled": "intelRdt" not in unsupported.LINUX},
         "netDevices": {"enabled": "netDevices" not in unsupported.LINUX},
-        "mountExtensions": {"idmap": {"enabled": "idmap" not in REFUSED}},
+        "mountExtensions": {"idmap": {"enabled": True}},
     }

@@ -147,6 +147,10 @@ COMMANDS: dict[str, Command] = {
         ),
         1, 1, False, _NAMED, "print the container's use of the machine, and when it ran out of memory, in JSON",
     ),
+    "mounts": (
+        "mounts", (_HELP,), 3, 3, False, "add|remove CONTAINER FILE",
+        "add the mounts that FILE lists, in JSON, to a container that lives, or remove them",
+    ),
     "spec": (
         "spec",
         (

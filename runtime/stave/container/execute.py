@@ -130,7 +130,7 @@ def begin(
     executor = Executor(
         plan.program,
         state_directory=container.directory,
-        descriptors={"container": _open_process(container)},
+        descriptors={"container": open_process(container)},
         on_pid=lambda pid: None,
         on_seccomp=lambda listener: _send_listener(container, executor.pid, listener),
         preserve_fds=preserve_fds,
@@ -163,7 +163,7 @@ def _check_status(container: Container, ignore_paused: bool) -> None:
         raise StateError(f"cannot exec in a container in the {status} state")
 
 
-def _open_process(container: Container) -> int:
+def open_process(container: Container) -> int:
     """A pidfd of the first process, proved to be of that process; setns(2) takes its namespaces."""
     try:
         process = posix.pidfd_open(container.pid)

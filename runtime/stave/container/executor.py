@@ -10,10 +10,11 @@ from __future__ import annotations
 import posix
 import time
 from _signal import SIGKILL
+from errno import EINVAL
 
 from stave.errors import KernelError
 from stave.native import module as native
-from stave.plan.operations import WAITS
+from stave.plan.operations import SOURCE_LINK, SOURCE_MAP_ALL, SOURCE_RECURSIVE, SOURCE_SLAVE, WAITS
 from stave.plan.program import TRACED, Program, encode
 
 TYPE_CHECKING = False
@@ -152,8 +153,6 @@ class Executor:
         descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
         self._descriptors[name] = descriptor
         if native.namespace_type(descriptor) != kind:
-            from errno import EINVAL
-
             raise KernelError(f"{path} is a namespace of another type", EINVAL, operation.pointer)
 
     def _clone(self, operation: Operation) -> None:
@@ -176,19 +175,38 @@ class Executor:
         self.on_pid(self.pid)
 
     def _open_source(self, operation: Operation) -> None:
-        source, target, recursive = operation.arguments
+        source, target, options, ids = operation.arguments
         namespace = posix.open(f"/proc/{self.pid}/ns/mnt", posix.O_RDONLY | posix.O_CLOEXEC)
         try:
-            tree = native.open_tree(namespace, source, recursive)
+            tree = native.open_tree(
+                namespace, source, bool(options & SOURCE_RECURSIVE), bool(options & SOURCE_LINK)
+            )
         except OSError as error:
             what = f"bind: open source {source}"
             raise KernelError(what, error.errno or 0, operation.pointer, target) from error
         finally:
             posix.close(namespace)
         try:
+            if options & SOURCE_SLAVE:
+                native.make_slave(tree)
+            if ids:
+                self._map_ids(operation, tree)
             native.send_source(self._control, tree)
         finally:
             posix.close(tree)
+
+    def _make_user_namespace(self, operation: Operation) -> None:
+        name, uid_map, gid_map = operation.arguments
+        self._descriptors[name] = native.user_namespace(uid_map, gid_map)
+
+    def _map_ids(self, operation: Operation, tree: int) -> None:
+        source, target, options, ids = operation.arguments
+        try:
+            native.map_ids(tree, self._descriptors[ids], bool(options & SOURCE_MAP_ALL))
+        except OSError as error:
+            what = f"bind: map the ids of {source}"
+            hint = "its file system, or one below it, cannot be idmapped" if error.errno == EINVAL else ""
+            raise KernelError(what, error.errno or 0, operation.pointer, target, hint) from error
 
     def _write_id_map(self, operation: Operation) -> None:
         file, text = operation.arguments

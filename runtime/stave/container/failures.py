@@ -23,6 +23,7 @@ _HINTS: dict[tuple[str, int], str] = {
     ("mount", errno.EBUSY): "already mounted there with other options",
     ("bind", errno.ENOTDIR): "a directory cannot be mounted onto a file",
     ("bind", errno.EISDIR): "a file cannot be mounted onto a directory",
+    ("unmount", errno.EINVAL): "nothing is mounted there",
     ("setns", errno.EINVAL): "a user namespace cannot be joined twice, nor from several threads",
     ("join_cgroup", errno.EOPNOTSUPP): "the group is threaded, or its domain is invalid",
     ("join_cgroup", errno.EBUSY): "the group passes controllers on to groups below it",
@@ -42,6 +43,11 @@ _HINTS: dict[tuple[str, int], str] = {
     ("open_console", errno.ENOENT): "mounts lacks a devpts",
 }
 
+_NOT_OWNED = (
+    "a user namespace may only mount one with a namespace of its own for it,"
+    " and where nothing of the outer one is hidden"
+)
+
 
 def failure(operation: Operation, message: Message) -> Error:
     """The exception for what stave-init reported of an operation."""
@@ -59,6 +65,8 @@ def describe(name: str, pointer: str, subject: str, message: Message) -> Error:
         return Error(_not_found(subject, message.error, note))
     if name == "execute":
         return _not_executed(path or subject, message)
+    if name == "mount" and message.error == errno.EPERM and path in ("proc", "sysfs"):
+        note = note or _NOT_OWNED
     hint = note or _HINTS.get((name, message.error), "")
     what = name.replace("_", " ") if name in ("mount", "bind", "remount") else ""
     operation = ": ".join([part for part in (what, step) if part]) or name.replace("_", " ")

@@ -16,6 +16,6 @@ def subject_of(operation: Operation) -> str:
         return str(arguments[1])
     if operation.name == "execute":
         return str(arguments[0][0]) if arguments[0] else ""
-    if operation.name in ("find_executable", "remount", "run_container_hook"):
+    if operation.name in ("find_executable", "remount", "unmount", "run_container_hook"):
         return str(arguments[0])
     return ""

@@ -115,7 +115,7 @@ def make_builder() -> FFI:
     builder.set_source(
         "stave.native._native",
         '#include "launch.h"',
-        sources=[os.path.join(relative, name) for name in ("launch.c", "supervise.c")],
+        sources=[os.path.join(relative, name) for name in ("launch.c", "idmap.c", "supervise.c")],
         include_dirs=[HERE, directory],
         depends=[os.path.join(directory, name) for name in ("operations.gen.h", "init_image.gen.h")],
         extra_compile_args=[flag for flag in WARNINGS if flag != "-Wshadow"]

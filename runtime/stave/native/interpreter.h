@@ -83,6 +83,7 @@ int op_open_root(struct interpreter *);
 int op_mount(struct interpreter *);
 int op_bind(struct interpreter *);
 int op_remount(struct interpreter *);
+int op_unmount(struct interpreter *);
 int op_make_directory(struct interpreter *);
 int op_make_symlink(struct interpreter *);
 int op_make_node(struct interpreter *);
@@ -129,6 +130,7 @@ enum {
 	PATH_CREATE_DIRECTORY = 1, /* make what is missing, the last component as a directory */
 	PATH_CREATE_FILE = 2,      /* likewise, the last component as an empty file */
 	PATH_NO_SYMLINKS = 4,      /* a symbolic link anywhere is ELOOP */
+	PATH_LAST_LINK = 16,       /* a symbolic link as the last component is what is meant */
 	PATH_PARENT = 8,           /* stop at the last component's directory; *last is its name */
 };
 int path_in_root(struct interpreter *, const char *path, int options, char *last);

@@ -275,9 +275,10 @@ static int open_in_namespace(void *data)
 	_exit(0);
 }
 
-int stave_open_tree(int mount_namespace, const char *path, int recursive)
+int stave_open_tree(int mount_namespace, const char *path, int recursive, int link)
 {
-	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0) |
+			 (link ? AT_SYMLINK_NOFOLLOW : 0);
 	struct opened child = {mount_namespace, path, flags, 0};
 	int none = 0;
 	int pid = clone_until_exec(open_in_namespace, &child, &none, CLONE_FILES);

@@ -29,8 +29,14 @@ int stave_launch(int image, char *const *arguments, const int *streams, uint64_t
 
 int stave_send_go(int socket);
 int stave_send_source(int socket, int mount);
-/* open_tree(2) with OPEN_TREE_CLONE of `path` in another mount namespace. */
-int stave_open_tree(int mount_namespace, const char *path, int recursive);
+/* open_tree(2) with OPEN_TREE_CLONE of `path` in another mount namespace. link: do not follow a last one. */
+int stave_open_tree(int mount_namespace, const char *path, int recursive, int link);
+/* A user namespace with these maps (user_namespaces(7)), kept alive by the descriptor alone. */
+int stave_user_namespace(const char *uid_map, const char *gid_map);
+/* What is mounted in the tree from now on does not show where it was cloned from. */
+int stave_make_slave(int mount);
+/* The detached mount shows its files' owners through the user namespace. */
+int stave_map_ids(int mount, int user_namespace, int recursive);
 /* The length of the message, 0 at the end. *descriptor is -1 or one that came along. */
 int stave_receive(int socket, struct message *message, int *descriptor);
 

@@ -117,9 +117,28 @@ def send_source(socket: int, mount: int) -> None:
     check(lib.stave_send_source(socket, mount), "stave-init")
 
 
-def open_tree(namespace: int, path: str, recursive: bool) -> int:
-    """A detached clone of the mount at `path` as the open mount namespace has it, looked up with our own rights."""
-    return check(lib.stave_open_tree(namespace, _path(path), recursive), path)
+def open_tree(namespace: int, path: str, recursive: bool, link: bool) -> int:
+    """A detached clone of the mount at `path` as the open mount namespace has it, looked up with our own rights.
+
+    Args:
+        link: where the path ends in a symbolic link, that link is meant.
+    """
+    return check(lib.stave_open_tree(namespace, _path(path), recursive, link), path)
+
+
+def user_namespace(uid_map: str, gid_map: str) -> int:
+    """A descriptor of a new user namespace with these maps, in the text form of user_namespaces(7)."""
+    return check(lib.stave_user_namespace(uid_map.encode(), gid_map.encode()), "user namespace")
+
+
+def make_slave(mount: int) -> None:
+    """What is mounted in the detached tree from now on does not show where it was cloned from."""
+    check(lib.stave_make_slave(mount), "mount_setattr")
+
+
+def map_ids(mount: int, user_namespace: int, recursive: bool) -> None:
+    """The detached mount, or with `recursive` all of its tree, shows its files' owners through the namespace."""
+    check(lib.stave_map_ids(mount, user_namespace, recursive), "mount_setattr")
 
 
 def receive(socket: int) -> Message:

@@ -8,6 +8,13 @@
 #define MOUNT_COPY_UP 8
 #define MOUNT_KEEP_MODE 16
 #define MOUNT_OPENED 32
+#define MOUNT_COPY_LINK 64
+#define MOUNT_LINK_SOURCE 128
+#define MOUNT_LINK_TARGET 256
+
+/* umount2(2); <sys/mount.h> cannot be included beside <linux/mount.h>. */
+#define MNT_DETACH_ 2
+#define UMOUNT_NOFOLLOW_ 8
 
 #define OPTION_TEXT 4096
 
@@ -95,6 +102,8 @@ static int open_target(struct interpreter *interpreter, const char *path, int64_
 	STEP(interpreter, "open target", path);
 	if (options & MOUNT_REAL_TARGET)
 		create |= PATH_NO_SYMLINKS;
+	if (options & MOUNT_LINK_TARGET)
+		create |= PATH_LAST_LINK;
 	target = path_in_root(interpreter, path, create, NULL);
 	/* Through a link or a race a harmless looking path could end on a file of /proc, and what is mounted
 	 * there would change what other containers and the host are told. */
@@ -154,11 +163,11 @@ int op_mount(struct interpreter *interpreter)
 	return set_propagation(interpreter, mount, number(interpreter, 4));
 }
 
-static int clone_tree(int directory, const char *path, int recursive)
+static int clone_tree(int directory, const char *path, unsigned flags)
 {
 	return (int)SYS3(__NR_open_tree, directory, path,
 			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
-			     (recursive ? AT_RECURSIVE : 0));
+			     flags);
 }
 
 /* A directory for a directory, a file for anything else. */
@@ -188,20 +197,56 @@ static int take_source(struct interpreter *interpreter)
 	return interpreter->sources[interpreter->sources_taken++];
 }
 
+/* 1 if the source is no symbolic link, else the same one is there at `path`. */
+static int copy_link(struct interpreter *interpreter, int source, const char *path)
+{
+	char contents[PATH_LIMIT], found[PATH_LIMIT], name[256];
+	struct statx status;
+	long length;
+	OWNED parent = -1;
+	int error;
+
+	CHECK(stat_descriptor(source, &status));
+	if (S_TYPE(status.stx_mode) != S_SYMLINK)
+		return 1;
+	length = SYS4(__NR_readlinkat, source, "", contents, sizeof contents - 1);
+	CHECK(length);
+	contents[length] = 0;
+	STEP(interpreter, "make symbolic link", path);
+	parent = path_in_root(interpreter, path, PATH_PARENT | PATH_CREATE_DIRECTORY, name);
+	CHECK(parent);
+	error = (int)SYS3(__NR_symlinkat, contents, parent, name);
+	if (error != -EEXIST)
+		return error;
+	length = SYS4(__NR_readlinkat, parent, name, found, sizeof found - 1);
+	if (length < 0)
+		return -EEXIST;
+	found[length] = 0;
+	return text_equal(contents, found) ? 0 : -EEXIST;
+}
+
 int op_bind(struct interpreter *interpreter)
 {
 	const char *source = text(interpreter, 0), *path = text(interpreter, 1);
 	int64_t options = number(interpreter, 7);
 	OWNED mount = -1;
 	OWNED target = -1;
-	int kind;
+	int kind, error;
 
 	STEP(interpreter, "open source", source);
 	if (options & MOUNT_OPENED)
 		mount = take_source(interpreter);
 	else
-		mount = clone_tree(AT_FDCWD, source, options & MOUNT_RECURSIVE);
+		mount = clone_tree(AT_FDCWD, source,
+				   (options & MOUNT_RECURSIVE ? AT_RECURSIVE : 0) |
+				       (options & (MOUNT_COPY_LINK | MOUNT_LINK_SOURCE) ? AT_SYMLINK_NOFOLLOW
+										       : 0));
 	CHECK(mount);
+	if (options & MOUNT_COPY_LINK) {
+		error = copy_link(interpreter, mount, path);
+		if (error <= 0)
+			return error;
+	}
 	kind = kind_of_target(mount);
 	CHECK(kind);
 	STEP(interpreter, "set recursive attributes", source);
@@ -234,6 +279,20 @@ int op_remount(struct interpreter *interpreter)
 	STEP(interpreter, "set attributes", path);
 	CHECK(set_attributes(target, (uint64_t)number(interpreter, 1), (uint64_t)number(interpreter, 2), 0, 0));
 	return set_propagation(interpreter, target, number(interpreter, 3));
+}
+
+/* By name in the directory that holds it, as umount2(2) takes no descriptor; so it leads nowhere else. */
+int op_unmount(struct interpreter *interpreter)
+{
+	const char *path = text(interpreter, 0);
+	char name[256];
+	OWNED parent = -1;
+
+	STEP(interpreter, "unmount", path);
+	parent = path_in_root(interpreter, path, PATH_PARENT, name);
+	CHECK(parent);
+	CHECK(SYS1(__NR_fchdir, parent));
+	return (int)SYS2(__NR_umount2, name, MNT_DETACH_ | UMOUNT_NOFOLLOW_);
 }
 
 int op_bind_node(struct interpreter *interpreter)
@@ -328,7 +387,7 @@ int op_make_readonly(struct interpreter *interpreter)
 		return 0;
 	CHECK(target);
 	STEP(interpreter, "bind over itself", path);
-	mount = clone_tree(target, "", 1);
+	mount = clone_tree(target, "", AT_RECURSIVE);
 	CHECK(mount);
 	STEP(interpreter, "make read-only", path);
 	CHECK(set_attributes(mount, MOUNT_ATTR_RDONLY, 0, 0, 1));

@@ -102,7 +102,7 @@ static int enter(struct walk *walk, const char *name, int options, int is_last)
 	}
 	CHECK(fd);
 	int error = stat_descriptor(fd, &status);
-	if (!error && S_TYPE(status.stx_mode) == S_SYMLINK) {
+	if (!error && S_TYPE(status.stx_mode) == S_SYMLINK && !(is_last && options & PATH_LAST_LINK)) {
 		error = options & PATH_NO_SYMLINKS ? -ELOOP : follow_link(walk, fd);
 	} else if (!error && walk->depth == DEPTH_LIMIT) {
 		error = -ENAMETOOLONG;
@@ -159,7 +159,7 @@ int path_in_root(struct interpreter *interpreter, const char *path, int options,
 	if (!(options & PATH_PARENT)) {
 		if (options & PATH_NO_SYMLINKS)
 			resolve |= RESOLVE_NO_SYMLINKS;
-		fd = open_at(walk.root, path, O_PATH, resolve);
+		fd = open_at(walk.root, path, O_PATH | (options & PATH_LAST_LINK ? O_NOFOLLOW : 0), resolve);
 		if (fd >= 0 || !(fd == -ENOENT || fd == -ENOSYS || fd == -EPERM || fd == -EAGAIN))
 			return fd;
 	}

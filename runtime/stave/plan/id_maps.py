@@ -36,13 +36,13 @@ def add_id_maps(program: Program, linux: Linux, facts: Facts, warnings: list[str
         lines = mappings[kind] or ()
         own = facts.egid if kind == "gid" else facts.euid
         if facts.euid == 0 or _is_own(lines, own):
-            program.add("write_id_map", pointer, f"{kind}_map", _text(lines))
+            program.add("write_id_map", pointer, f"{kind}_map", id_map(lines))
         elif facts.id_mappers:
             words = [str(word) for line in lines for word in _numbers(line)]
             program.add("run_id_mapper", pointer, facts.id_mappers[1 - number], words)
         else:
             line = _only_own(lines, own, kind, pointer)
-            program.add("write_id_map", pointer, f"{kind}_map", _text([line]))
+            program.add("write_id_map", pointer, f"{kind}_map", id_map([line]))
             warnings.append(
                 f"new{kind}map is not installed (Debian: uidmap): only {kind} {line['containerID']} is mapped"
             )
@@ -78,5 +78,6 @@ def _numbers(line: IDMapping) -> tuple[int, int, int]:
     return line["containerID"], line["hostID"], line["size"]
 
 
-def _text(lines: Sequence[IDMapping]) -> str:
+def id_map(lines: Sequence[IDMapping]) -> str:
+    """The mappings as the kernel takes them (user_namespaces(7))."""
     return "".join([f"{inside} {outside} {size}\n" for inside, outside, size in map(_numbers, lines)])

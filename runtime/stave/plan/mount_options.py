@@ -5,7 +5,6 @@ Spec: config.md#linux-mount-options
 
 from __future__ import annotations
 
-from stave.errors import ConfigError
 from stave.plan.constants import (
     MOUNT_ATTR__ATIME,
     MOUNT_ATTR_NOATIME,
@@ -55,13 +54,13 @@ FILE_SYSTEM = frozenset(("sync", "async", "dirsync", "lazytime", "nolazytime", "
 # "defaults" says nothing, and fsconfig(2) has no words for the others: they cannot be set any more.
 WITHOUT_EFFECT = frozenset(("defaults", "silent", "loud", "iversion", "noiversion"))
 
-# Known, but no Program can carry them out.
-REFUSED = frozenset(("idmap", "ridmap"))
+# Of bind mounts: what is done about symbolic links. crun's words.
+LINKS = {"copy-symlink": "copy_link", "src-nofollow": "link_source", "dest-nofollow": "link_target"}
 
 MOUNT_OPTIONS: tuple[str, ...] = tuple(
     sorted(
-        {"bind", "rbind", "remount", "tmpcopyup", *ATTRIBUTES, *RECURSIVE_ATTRIBUTES}.union(
-            PROPAGATION, FILE_SYSTEM, WITHOUT_EFFECT
+        {"bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap", *ATTRIBUTES, *LINKS}.union(
+            RECURSIVE_ATTRIBUTES, PROPAGATION, FILE_SYSTEM, WITHOUT_EFFECT
         )
     )
 )
@@ -74,6 +73,9 @@ class MountOptions:
         bind: bind or rbind is among them; `recursive`: rbind is.
         remount: an existing mount is changed.
         copy_up: a tmpfs begins with a copy of what it is mounted over (tmpcopyup).
+        idmap: the owners of files are shown under other ids; `idmap_recursive`: in the whole tree (ridmap).
+        mapping: what follows "idmap=", or "".
+        copy_link, link_source, link_target: as `LINKS`.
         set, clear: MOUNT_ATTR_* bits of the mount itself; the later word wins.
         recursive_set, recursive_clear: the same for the mount and all below it.
         propagation: MS_* bits, MS_REC among them for the r-forms; 0 if no word was given.
@@ -83,7 +85,13 @@ class MountOptions:
     __slots__ = (
         "bind",
         "clear",
+        "copy_link",
         "copy_up",
+        "idmap",
+        "idmap_recursive",
+        "link_source",
+        "link_target",
+        "mapping",
         "parameters",
         "propagation",
         "recursive",
@@ -98,6 +106,12 @@ class MountOptions:
         self.recursive = False
         self.remount = False
         self.copy_up = False
+        self.idmap = False
+        self.idmap_recursive = False
+        self.mapping = ""
+        self.copy_link = False
+        self.link_source = False
+        self.link_target = False
         self.set = 0
         self.clear = 0
         self.recursive_set = 0
@@ -111,20 +125,16 @@ class MountOptions:
         return self.set | self.recursive_set
 
 
-def parse_options(options: Iterable[str], pointer: str) -> MountOptions:
-    """The meaning of a mount's options; one string may hold several, separated by commas.
-
-    Raises:
-        ConfigError: an option that is known but cannot be honoured.
-    """
+def parse_options(options: Iterable[str]) -> MountOptions:
+    """The meaning of a mount's options; one string may hold several, separated by commas."""
     result = MountOptions()
     for text in options:
         for word in split(text):
-            _apply(result, word, pointer)
+            _apply(result, word)
     return result
 
 
-def _apply(result: MountOptions, word: str, pointer: str) -> None:
+def _apply(result: MountOptions, word: str) -> None:
     if word in ATTRIBUTES:
         result.set, result.clear = _combine(result.set, result.clear, ATTRIBUTES[word])
     elif word in PROPAGATION:
@@ -140,8 +150,12 @@ def _apply(result: MountOptions, word: str, pointer: str) -> None:
         result.remount = True
     elif word == "tmpcopyup":
         result.copy_up = True
-    elif word in REFUSED:
-        raise ConfigError(pointer, f"mount option {word!r} is not supported")
+    elif word.partition("=")[0] in ("idmap", "ridmap"):
+        result.idmap = True
+        result.idmap_recursive = word[0] == "r"
+        result.mapping = word.partition("=")[2]
+    elif word in LINKS:
+        setattr(result, LINKS[word], True)
     elif word not in WITHOUT_EFFECT:
         result.parameters.append(word)
 

@@ -14,15 +14,21 @@ from stave.plan.constants import (
 )
 from stave.plan.mount_options import parse_options
 from stave.plan.operations import (
+    MOUNT_COPY_LINK,
     MOUNT_COPY_UP,
     MOUNT_KEEP_MODE,
+    MOUNT_LINK_SOURCE,
+    MOUNT_LINK_TARGET,
     MOUNT_ON_PROC,
     MOUNT_OPENED,
     MOUNT_REAL_TARGET,
     MOUNT_RECURSIVE,
+    SOURCE_LINK,
+    SOURCE_MAP_ALL,
+    SOURCE_RECURSIVE,
 )
 from stave.plan.paths import clean, from_bundle
-from stave.plan.program import Operation
+from stave.plan.program import Operation, Program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +36,9 @@ if TYPE_CHECKING:
 
     from ocispec.types import Config, Mount
     from stave.host.facts import Facts
+    from stave.plan.mapped_mounts import MappedMounts
     from stave.plan.mount_options import MountOptions
     from stave.plan.namespaces import Namespaces
-    from stave.plan.program import Program
 
 # What may be replaced in a container's /proc: files that tell of the machine, so that they tell of the
 # container instead (lxcfs). Anything else there is trusted by the runtime or by the container's programs.
@@ -54,6 +60,23 @@ ON_PROC = frozenset(
 
 # "ro" is only the mount's business for these; a file system on a device must not be written to either.
 VIRTUAL = frozenset(("proc", "sysfs", "tmpfs", "ramfs", "mqueue", "devpts", "cgroup", "cgroup2", "bpf"))
+
+
+class Mounts:
+    """The operations of `mounts`, before they are put into a Program.
+
+    Attributes:
+        steps: the mounts themselves, for the container's side.
+        sources: what the runtime opens for them beforehand.
+        read_only: what makes read-only those mounts that still have to be filled: they are writable up to then.
+    """
+
+    __slots__ = ("read_only", "sources", "steps")
+
+    def __init__(self) -> None:
+        self.steps = Program()
+        self.sources: list[Operation] = []
+        self.read_only: list[Operation] = []
 
 
 def add_mounts(
@@ -78,50 +101,89 @@ def add_mounts(
 
     Spec: config.md#mounts
     """
-    cgroups = CgroupMounts(program, namespaces, facts, cgroup_paths)
-    # sysfs can only be mounted by the owner of the network namespace whose devices it shows.
-    sysfs_refused = bool(namespaces.new & CLONE_NEWUSER) and not namespaces.new & CLONE_NEWNET
     # Root of a user namespace may not read what root may: a source in another user's private directory.
     opened = bool(namespaces.own & CLONE_NEWUSER and namespaces.own & CLONE_NEWNS) and not facts.rootless
-    start = len(program.operations)
-    sources: list[Operation] = []
-    read_only: list[Operation] = []
+    planned = plan_mounts(config, bundle, namespaces, facts, cgroup_paths, label, opened)
+    if planned.sources:
+        program.add("wait_for_runtime", "/mounts")
+    program.operations += [*planned.sources, *planned.steps]
+    return planned.read_only
+
+
+def plan_mounts(
+    config: Config,
+    bundle: str,
+    namespaces: Namespaces,
+    facts: Facts,
+    cgroup_paths: Mapping[str, str],
+    label: str | None,
+    opened: bool,
+) -> Mounts:
+    """The operations of `mounts`; see `add_mounts`.
+
+    Args:
+        opened: the runtime opens the sources of all binds, not only where it has to.
+    """
+    planned = Mounts()
+    steps, linux = planned.steps, config.get("linux", {})
+    cgroups = CgroupMounts(steps, namespaces, facts, cgroup_paths)
+    # sysfs can only be mounted by the owner of the network namespace whose devices it shows.
+    sysfs_refused = bool(namespaces.new & CLONE_NEWUSER) and not namespaces.new & CLONE_NEWNET
+    mapped: MappedMounts | None = None
     for index, entry in enumerate(config.get("mounts", ())):
         pointer = f"/mounts/{index}"
-        if entry.get("uidMappings"):
-            raise ConfigError(f"{pointer}/uidMappings", "mappings of a mount are not supported")
-        options = parse_options(entry.get("options", ()), f"{pointer}/options")
+        options = parse_options(entry.get("options", ()))
         target = clean(entry["destination"])
         kind = entry.get("type", "")
         if options.remount:
-            _add_remount(program, pointer, target, options)
+            _add_remount(steps, pointer, target, options)
         elif options.bind or kind == "bind":
             if not namespaces.own & CLONE_NEWNS:
                 # Among the caller's own mounts, what is mounted in a bind must not appear in its source.
                 options.propagation = options.propagation or MS_PRIVATE | MS_REC
+            ids = None
+            if options.idmap or entry.get("uidMappings"):
+                from stave.plan.mapped_mounts import MappedMounts
+
+                mapped = mapped or MappedMounts(linux, namespaces, facts)
+                ids = mapped.name(pointer, entry, options)
             source = _bind_source(pointer, entry, bundle)
-            _add_bind(program, pointer, source, target, options, MOUNT_OPENED if opened else 0)
-            if opened:
-                sources.append(Operation("open_source", pointer, (source, target, int(options.recursive))))
+            if opened or ids:
+                planned.sources.append(_open_source(pointer, source, target, options, ids))
+            _add_bind(steps, pointer, source, target, options, MOUNT_OPENED if opened or ids else 0)
+        elif options.idmap or options.copy_link or options.link_source or options.link_target:
+            raise ConfigError(
+                f"{pointer}/options", "idmap and what is said of links are for bind mounts only"
+            )
         elif kind == "cgroup":
             cgroups.add(pointer, target, options)
         elif kind == "sysfs" and sysfs_refused:
-            _add_host_sysfs(program, pointer, target, options)
+            _add_host_sysfs(steps, pointer, target, options)
         else:
             if (kind == "tmpfs" or target == "/dev") and options.attributes & MOUNT_ATTR_RDONLY:
-                read_only.append(Operation("remount", pointer, (target, MOUNT_ATTR_RDONLY, 0, 0, [], 0)))
+                later = Operation("remount", pointer, (target, MOUNT_ATTR_RDONLY, 0, 0, [], 0))
+                planned.read_only.append(later)
                 options.set &= ~MOUNT_ATTR_RDONLY
                 options.recursive_set &= ~MOUNT_ATTR_RDONLY
             if label:
                 from stave.plan.labels import label_mounted, label_options
 
                 options.parameters += label_options(label, kind)
-            _add_mount(program, pointer, entry, target, options)
+            _add_mount(steps, pointer, entry, target, options)
             if label:
-                label_mounted(program, pointer, label, kind, target)
-    if sources:
-        program.operations[start:start] = [Operation("wait_for_runtime", "/mounts", ()), *sources]
-    return read_only
+                label_mounted(steps, pointer, label, kind, target)
+    if mapped:
+        planned.sources[:0] = mapped.made
+    return planned
+
+
+def _open_source(pointer: str, source: str, target: str, options: MountOptions, ids: str | None) -> Operation:
+    bits = SOURCE_RECURSIVE if options.recursive else 0
+    if options.link_source or options.copy_link:
+        bits |= SOURCE_LINK
+    if options.idmap_recursive:
+        bits |= SOURCE_MAP_ALL
+    return Operation("open_source", pointer, (source, target, bits, ids))
 
 
 def _add_mount(program: Program, pointer: str, entry: Mount, target: str, options: MountOptions) -> None:
@@ -167,6 +229,12 @@ def _add_bind(
     flags |= _place(pointer, target, hides_proc=clean(source) != "/proc")
     if options.recursive:
         flags |= MOUNT_RECURSIVE
+    if options.copy_link:
+        flags |= MOUNT_COPY_LINK
+    if options.link_source:
+        flags |= MOUNT_LINK_SOURCE
+    if options.link_target:
+        flags |= MOUNT_LINK_TARGET
     program.add(
         "bind",
         pointer,

@@ -56,6 +56,8 @@ CONTAINER: dict[str, tuple[str, str]] = {
     ),
     # Change an existing mount in root: attributes, propagation, and file system parameters (may be empty).
     "remount": ("target set clear propagation parameters options", "tiiili"),
+    # What is mounted at a path in root goes, also while it is in use (MNT_DETACH).
+    "unmount": ("path", "t"),
     "make_directory": ("path mode", "ti"),
     "make_symlink": ("contents link", "tt"),
     # mode: type and permission bits, applied whatever the umask is.
@@ -131,9 +133,12 @@ RUNTIME: dict[str, tuple[str, str]] = {
     # Opens a namespace file and proves its type; `name` is what `f` arguments refer to.
     "open_namespace": ("name path type", "tti"),
     "clone": ("flags", "i"),
-    # What a later `bind` with MOUNT_OPENED attaches, cloned in the container's mount namespace with the rights of
-    # the runtime; target: only to name it.
-    "open_source": ("source target recursive", "tti"),
+    # A user namespace that nobody lives in, for `open_source`; uid_map, gid_map: text of the kernel's files.
+    "make_user_namespace": ("name uid_map gid_map", "ttt"),
+    # What a later `bind` with MOUNT_OPENED attaches, cloned in the process's mount namespace with the rights of
+    # the runtime; target: only to name it. options: SOURCE_* bits; ids: name of the user namespace that maps the
+    # files' owners, or None.
+    "open_source": ("source target options ids", "ttit"),
     "set_oom_score_adj": ("value", "i"),
     # file: uid_map, gid_map or setgroups of the container's first process.
     "write_id_map": ("file text", "tt"),
@@ -158,3 +163,12 @@ MOUNT_ON_PROC = 4  # the target may lie on a procfs
 MOUNT_COPY_UP = 8  # what the target holds is copied into the new file system first
 MOUNT_KEEP_MODE = 16  # the new root has the mode of the target, if that was there
 MOUNT_OPENED = 32  # bind: the runtime has sent the source
+MOUNT_COPY_LINK = 64  # bind: a source that is a symbolic link is made anew, not mounted
+MOUNT_LINK_SOURCE = 128  # bind: a source that is a symbolic link is mounted itself
+MOUNT_LINK_TARGET = 256  # bind: a target that is a symbolic link is mounted on itself
+
+# `options` of open_source.
+SOURCE_RECURSIVE = 1  # the whole tree
+SOURCE_LINK = 2  # not what a symbolic link points to
+SOURCE_MAP_ALL = 4  # the ids of the whole tree are mapped
+SOURCE_SLAVE = 8  # what is mounted in it later must not reach where it comes from

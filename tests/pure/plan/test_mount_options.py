@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stave.errors import ConfigError
 from stave.plan import constants as c
-from stave.plan.mount_options import ATTRIBUTES, MOUNT_OPTIONS, REFUSED, parse_options, split
+from stave.plan.mount_options import ATTRIBUTES, LINKS, MOUNT_OPTIONS, parse_options, split
 
 # Spec: config.md#linux-mount-options, and the r-forms that the kernel's attributes suggest.
 SPECIFIED = [
@@ -43,13 +42,13 @@ EXPECTED = {
 
 @pytest.mark.parametrize("word", SPECIFIED)
 def test_every_specified_word_is_known(word: str) -> None:
-    """A word of the specification is honoured or refused, never handed to the file system by mistake."""
-    assert (word in MOUNT_OPTIONS) != (word in REFUSED)
+    """A word of the specification is honoured, never handed to the file system by mistake."""
+    assert word in MOUNT_OPTIONS
 
 
 def test_the_table_has_no_others() -> None:
-    """What `features` lists is what the specification lists."""
-    assert set(MOUNT_OPTIONS) | REFUSED == set(SPECIFIED) | {"rnodev"}
+    """What `features` lists is what the specification lists, and crun's words."""
+    assert set(MOUNT_OPTIONS) == {*SPECIFIED, *LINKS, "rnodev"}
 
 
 def test_every_attribute_is_expected() -> None:
@@ -60,7 +59,7 @@ def test_every_attribute_is_expected() -> None:
 @pytest.mark.parametrize(("word", "bits"), EXPECTED.items())
 def test_attributes(word: str, bits: tuple[int, int]) -> None:
     """A word sets and clears its attribute of the mount; access times are one number, cleared as a whole."""
-    options = parse_options([word], "")
+    options = parse_options([word])
     assert (options.set, options.clear) == bits
     assert (options.recursive_set, options.recursive_clear, options.parameters) == (0, 0, [])
 
@@ -68,7 +67,7 @@ def test_attributes(word: str, bits: tuple[int, int]) -> None:
 @pytest.mark.parametrize(("word", "bits"), EXPECTED.items())
 def test_recursive_attributes(word: str, bits: tuple[int, int]) -> None:
     """Its r-form does the same for the mount and all below it."""
-    options = parse_options([f"r{word}"], "")
+    options = parse_options([f"r{word}"])
     assert (options.recursive_set, options.recursive_clear) == bits
     assert (options.set, options.clear, options.parameters) == (0, 0, [])
 
@@ -87,7 +86,7 @@ def test_recursive_attributes(word: str, bits: tuple[int, int]) -> None:
 )
 def test_the_later_word_wins(words: list[str], bits: tuple[int, int]) -> None:
     """Words are applied in order, and no bit is both set and cleared, but for the access times."""
-    options = parse_options(words, "")
+    options = parse_options(words)
     assert (options.set, options.clear) == bits
 
 
@@ -106,7 +105,7 @@ def test_the_later_word_wins(words: list[str], bits: tuple[int, int]) -> None:
 )
 def test_propagation(word: str, flag: int) -> None:
     """A propagation word is that of mount(2), with MS_REC for the r-form."""
-    options = parse_options([word], "")
+    options = parse_options([word])
     assert options.propagation == flag
     assert not options.bind
 
@@ -114,7 +113,7 @@ def test_propagation(word: str, flag: int) -> None:
 @pytest.mark.parametrize("word", ["sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand"])
 def test_of_the_file_system(word: str) -> None:
     """Words for the whole file system are its parameters."""
-    options = parse_options([word], "")
+    options = parse_options([word])
     assert options.parameters == [word]
     assert options.attributes == 0
 
@@ -122,20 +121,38 @@ def test_of_the_file_system(word: str) -> None:
 @pytest.mark.parametrize("word", ["defaults", "silent", "loud", "iversion", "noiversion"])
 def test_without_effect(word: str) -> None:
     """Words that say nothing, or that fsconfig(2) cannot say, do not reach the file system."""
-    assert parse_options([word], "").parameters == []
+    assert parse_options([word]).parameters == []
 
 
-@pytest.mark.parametrize("word", sorted(REFUSED))
-def test_refused(word: str) -> None:
-    """What cannot be honoured is refused where it stands."""
-    with pytest.raises(ConfigError, match=rf"^mounts\[2\]\.options: mount option '{word}' is not supported$"):
-        parse_options(["ro", word], "/mounts/2/options")
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("idmap", (False, "")),
+        ("ridmap", (True, "")),
+        ("idmap=uids=0-1-2;gids=0-1-2", (False, "uids=0-1-2;gids=0-1-2")),
+        ("ridmap=uids=0-1-2#5-6-7;gids=0-1-2", (True, "uids=0-1-2#5-6-7;gids=0-1-2")),
+    ],
+)
+def test_idmap(word: str, expected: tuple[bool, str]) -> None:
+    """Mapped ids are asked for with or without a mapping, for one mount or for its tree."""
+    options = parse_options([word])
+    assert options.idmap
+    assert (options.idmap_recursive, options.mapping) == expected
+    assert options.parameters == []
+
+
+@pytest.mark.parametrize("word", LINKS)
+def test_links(word: str) -> None:
+    """crun's words about symbolic links set what they are about, and nothing else."""
+    options = parse_options([word])
+    assert [name for name in LINKS.values() if getattr(options, name)] == [LINKS[word]]
+    assert options.parameters == []
 
 
 @pytest.mark.parametrize(("word", "recursive"), [("bind", False), ("rbind", True)])
 def test_bind(word: str, recursive: bool) -> None:
     """Both make a bind; only rbind takes along what is mounted below the source."""
-    options = parse_options([word], "")
+    options = parse_options([word])
     assert (options.bind, options.recursive) == (True, recursive)
 
 
@@ -144,7 +161,7 @@ def test_bind(word: str, recursive: bool) -> None:
 )
 def test_unknown_words(word: str) -> None:
     """Anything else is for the file system, as it is written."""
-    assert parse_options([word], "").parameters == [word]
+    assert parse_options([word]).parameters == [word]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +183,6 @@ def test_several_in_one_string(text: str, words: list[str]) -> None:
 
 def test_words_from_one_string_are_understood() -> None:
     """They mean what they mean alone."""
-    options = parse_options(["ro,nosuid,mode=755"], "")
+    options = parse_options(["ro,nosuid,mode=755"])
     assert options.set == c.MOUNT_ATTR_RDONLY | c.MOUNT_ATTR_NOSUID
     assert options.parameters == ["mode=755"]

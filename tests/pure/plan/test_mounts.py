@@ -85,7 +85,7 @@ def test_sources_with_a_user_namespace() -> None:
     ]
     plan = create(make_config("mount user", mounts=mounts, linux=MAPPINGS))
     opened = [(each.pointer, each.arguments) for each in plan.program if each.name == "open_source"]
-    assert opened == [("/mounts/0", ("/srv", "/a", 1)), ("/mounts/2", ("/bundle/file", "/b", 0))]
+    assert opened == [("/mounts/0", ("/srv", "/a", 1, None)), ("/mounts/2", ("/bundle/file", "/b", 0, None))]
     assert in_order(
         plan, "open_root", "wait_for_runtime", "open_source", "open_source", "bind", "mount", "bind"
     )
@@ -241,12 +241,6 @@ def test_recursive_remount() -> None:
     """There is none: it is refused rather than done by half."""
     with pytest.raises(ConfigError, match=r"^mounts\[0\]\.options: a remount changes one mount"):
         plan_mounts({"destination": "/tmp", "type": "tmpfs", "options": ["remount", "rro"]})
-
-
-def test_mapped_ids() -> None:
-    """They are refused rather than left out."""
-    with pytest.raises(ConfigError, match=r"^mounts\[0\]\.uidMappings"):
-        plan_mounts({"destination": "/x", "type": "bind", "source": "/srv", **MAPPINGS})
 
 
 @pytest.mark.parametrize("kind", ["proc", "sysfs"])

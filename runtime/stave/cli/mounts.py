@@ -1,0 +1,35 @@
+"""stave mounts add, stave mounts remove."""
+
+from __future__ import annotations
+
+from stave.cli.root import state_root
+from stave.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from stave.cli.parser import Invocation
+
+
+def run(invocation: Invocation) -> int:
+    """The container has the mounts that the file lists, or has them no more."""
+    import posix
+
+    from ocispec.config import read_file
+    from ocispec.errors import InvalidConfig, InvalidJSON
+    from stave.container.live_mounts import add, parse_mounts, remove
+
+    action, container_id, path = invocation.arguments
+    if action not in ("add", "remove"):
+        raise UsageError(f'mounts takes "add" or "remove", not "{action}"')
+    try:
+        mounts = parse_mounts(read_file("/proc/self/fd/0" if path == "-" else path))
+    except InvalidConfig as error:
+        error.path = path
+        raise
+    except InvalidJSON as error:
+        raise InvalidJSON(f"{path}: {error}") from error
+    if action == "add":
+        add(state_root(invocation), container_id, mounts, posix.getcwd())
+    else:
+        remove(state_root(invocation), container_id, mounts)
+    return 0
