@@ -138,7 +138,7 @@ class _Creation:
         if master >= 0 and options.console_socket:
             native.send_descriptor(options.console_socket, master, "/dev/ptmx")
             posix.close(master)
-            master = -1
+            master = executor.master = -1
         container.state["cgroupsMade"] = executor.cgroups_made
         container.state["ready"] = True
         if options.pid_file:

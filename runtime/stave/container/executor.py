@@ -100,7 +100,10 @@ class Executor:
         self._descriptors.clear()
 
     def kill(self) -> None:
-        """The process that was started is gone and collected."""
+        """The process that was started is gone and collected, and so is its terminal."""
+        if self.master >= 0:
+            posix.close(self.master)
+            self.master = -1
         if self.pid:
             try:
                 posix.kill(self.pid, SIGKILL)

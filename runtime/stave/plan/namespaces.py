@@ -129,7 +129,14 @@ def _enter_step_by_step(
     if rest := namespaces.new & ~(CLONE_NEWUSER | CLONE_NEWCGROUP):
         program.add("unshare", "/linux/namespaces", rest)
     if offsets := linux.get("timeOffsets"):
+        # Undumpable, a process's files in /proc are the host's root's. In a user namespace made a moment ago there is
+        # nobody yet to make use of the gap.
+        alone = namespaces.new & CLONE_NEWUSER
+        if alone:
+            program.add("set_dumpable", "", 1)
         program.add("write_time_offsets", "/linux/timeOffsets", _time_offsets(offsets))
+        if alone:
+            program.add("set_dumpable", "", 0)
     if namespaces.own & (CLONE_NEWPID | CLONE_NEWTIME):
         program.add("fork", "")
 

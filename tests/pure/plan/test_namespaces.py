@@ -172,6 +172,14 @@ def test_time_offsets() -> None:
     plan = create(make_config("time mount", {"timeOffsets": offsets}))
     assert one(plan, "write_time_offsets") == ("monotonic 7 5\nboottime -3 0\n",)
     assert in_order(plan, "unshare", "write_time_offsets", "fork")
+    assert found(plan, "set_dumpable") == [(0,)]
+
+
+def test_time_offsets_in_a_new_user_namespace() -> None:
+    """Its root may write them only as long as the process is dumpable."""
+    plan = create(make_config("user time mount", {"timeOffsets": {"boottime": {"secs": 1}}, **MAPPINGS}))
+    assert found(plan, "set_dumpable") == [(0,), (1,), (0,)]
+    assert in_order(plan, "become_root", "set_dumpable", "write_time_offsets", "set_dumpable", "fork")
 
 
 def test_none() -> None:
