@@ -42,16 +42,18 @@ def linux_problems(config: Config, linux: Linux) -> Iterator[Problem]:
 def id_mapping_problems(mappings: list[IDMapping], at: str) -> Iterator[Problem]:
     """Problems of one list of mappings: the kernel takes neither overflow nor overlap."""
     section = "config-linux.md#user-namespace-mappings"
-    for index, mapping in enumerate(mappings):
-        for side in ("containerID", "hostID"):
-            first = int(mapping[side])
-            last = first + mapping["size"] - 1
-            if last > _MAX_ID:
-                yield Problem(f"{at}/{index}", f"{side} and size reach beyond {_MAX_ID}", section)
-            for other in mappings[:index]:
-                start = int(other[side])
-                if first < start + other["size"] and start <= last:
-                    yield Problem(f"{at}/{index}/{side}", f"overlaps the mapping of {start}", section)
+    for side in ("containerID", "hostID"):
+        starts = [int(mapping[side]) for mapping in mappings]
+        end, holder = 0, 0  # how far the mappings so far reach, and which of them does
+        for index in sorted(range(len(mappings)), key=starts.__getitem__):
+            if starts[index] < end:
+                at_fault, other = max(index, holder), min(index, holder)
+                text = f"overlaps the mapping of {starts[other]}"
+                yield Problem(f"{at}/{at_fault}/{side}", text, section)
+            if starts[index] + mappings[index]["size"] > end:
+                end, holder = starts[index] + mappings[index]["size"], index
+        if end > _MAX_ID + 1:
+            yield Problem(f"{at}/{holder}", f"{side} and size reach beyond {_MAX_ID}", section)
 
 
 def resources_problems(resources: Resources, at: str) -> Iterator[Problem]:

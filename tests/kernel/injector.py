@@ -38,7 +38,7 @@ def main() -> None:
                     operations[number] = _failing(victim)
             return plan
 
-        creation._plan = damaged
+        vars(creation)["_plan"] = damaged
         options = CreateOptions(bundle, lambda _: None, console_socket=console or None)
         answer: dict[str, object] | None
         try:

@@ -51,7 +51,9 @@ def make_rich(container: Container, directory: Path) -> None:
     }
     shell = str(container.rootfs / "bin/busybox")
     hook = [{"path": shell, "args": ["true"]}]
-    container.config["hooks"] = dict.fromkeys(("prestart", "createRuntime", "createContainer", "poststop"), hook)
+    container.config["hooks"] = dict.fromkeys(
+        ("prestart", "createRuntime", "createContainer", "poststop"), hook
+    )
 
 
 def with_time(container: Container) -> None:
@@ -91,7 +93,14 @@ def test_every_operation(
     stave = container.stave
     with console_socket(directory) as console:
         socket = str(console.path) if container.process.get("terminal") else ""
-        command = [sys.executable, INJECTOR, stave.root, container.id, container.bundle, socket]
+        command: list[str | Path] = [
+            sys.executable,
+            INJECTOR,
+            stave.root,
+            container.id,
+            container.bundle,
+            socket,
+        ]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as injector:
             assert injector.stdin is not None and injector.stdout is not None
 

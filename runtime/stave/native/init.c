@@ -15,6 +15,7 @@
 #define SIGNALS 64
 #define EXIT_RUNTIME_FAILURE 127
 
+#if !__STDC_HOSTED__
 /* What the compiler may call. */
 void *memcpy(void *restrict to, const void *restrict from, size_t length);
 void *memmove(void *to, const void *from, size_t length);
@@ -50,6 +51,8 @@ void *memset(void *to, int value, size_t length)
 		*out++ = (char)value;
 	return to;
 }
+
+#endif
 
 static int parse_descriptor(const char *text)
 {
@@ -117,6 +120,17 @@ static void run(long count, char **arguments)
 	interpret(&interpreter);
 }
 
+#if __STDC_HOSTED__
+
+/* An ordinary program, for the tests: sanitizers need a C library. */
+int main(int count, char **arguments)
+{
+	run(count, arguments);
+	return EXIT_RUNTIME_FAILURE;
+}
+
+#else
+
 void start_c(long *stack);
 
 void start_c(long *stack)
@@ -130,4 +144,6 @@ void start_c(long *stack)
 __asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall start_c\n");
 #elif defined(__aarch64__)
 __asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x0, sp\n\tbl start_c\n");
+#endif
+
 #endif
