@@ -83,8 +83,11 @@ def cgroups() -> list[str]:
 
 
 def mounts() -> list[str]:
-    """The mounts of this process's mount namespace, as mountinfo shows them, without their peer groups."""
-    return Path("/proc/self/mountinfo").read_text().splitlines()
+    """The mounts of this process's mount namespace, as mountinfo shows them.
+
+    Without an option of the cgroup file system that criu takes away whenever it mounts that for itself.
+    """
+    return Path("/proc/self/mountinfo").read_text().replace(",nsdelegate\n", "\n").splitlines()
 
 
 @contextlib.contextmanager

@@ -44,9 +44,9 @@ def features() -> dict[str, Any]:
             "stave.commit": COMMIT,
             "io.github.seccomp.libseccomp.version": library_version(),
             # Callers ask for checkpoints by this name, whatever the runtime's own is.
-            "org.opencontainers.runc.checkpoint.enabled": "false",
+            "org.opencontainers.runc.checkpoint.enabled": "true",
         },
-        "potentiallyUnsafeConfigAnnotations": ["org.systemd.property.", "stave.payload"],
+        "potentiallyUnsafeConfigAnnotations": ["org.criu.config", "org.systemd.property.", "stave.payload"],
     }
 
 

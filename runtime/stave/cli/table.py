@@ -24,6 +24,14 @@ _CONSOLE: Flag = (
     ("console-socket",), TEXT, "", (), "SOCKET", "AF_UNIX socket that receives the terminal's master end",
 )  # fmt: skip
 _DETACH: Flag = (("detach", "d"), BOOL, False, (), "", "return once the process runs")
+_NO_SUBREAPER: Flag = (
+    ("no-subreaper",),
+    BOOL,
+    False,
+    (),
+    "",
+    "do not adopt orphaned processes of the container",
+)
 _FORMAT: Flag = (("format", "f"), TEXT, "table", ("table", "json"), "FORMAT", "table (default) or json")
 
 GLOBAL: tuple[Flag, ...] = (
@@ -37,7 +45,7 @@ GLOBAL: tuple[Flag, ...] = (
         ("rootless",), TEXT, "auto", ("true", "false", "auto"), "WHEN",
         "ignore missing permission on control groups: true, false or auto (default)",
     ),
-    (("criu",), TEXT, "", (), "FILE", "accepted and ignored"),
+    (("criu",), TEXT, "", (), "FILE", "the criu to checkpoint and restore with (default: criu)"),
     _HELP,
     (("version", "v"), BOOL, False, (), "", "show the version"),
 )  # fmt: skip
@@ -55,7 +63,7 @@ _RUN: tuple[Flag, ...] = (
     *_CREATE,
     _DETACH,
     (("keep",), BOOL, False, (), "", "do not delete the container when it ends"),
-    (("no-subreaper",), BOOL, False, (), "", "do not adopt orphaned processes of the container"),
+    _NO_SUBREAPER,
 )
 _EXEC: tuple[Flag, ...] = (
     _CONSOLE,
@@ -74,6 +82,45 @@ _EXEC: tuple[Flag, ...] = (
     _PRESERVE,
     (("cgroup",), LIST, None, (), "CGROUP", "join [CONTROLLER:]PATH below the container's control group"),
     (("ignore-paused",), BOOL, False, (), "", "also in a paused container"),
+    _HELP,
+)
+
+_CRIU: tuple[Flag, ...] = (
+    (("image-path",), TEXT, "", (), "DIR", "where the images are (default: checkpoint)"),
+    (("work-path",), TEXT, "", (), "DIR", "where criu's log goes (default: to the images)"),
+    (("tcp-established",), BOOL, False, (), "", "keep open TCP connections"),
+    (("ext-unix-sk",), BOOL, False, (), "", "allow UNIX sockets whose other end is outside"),
+    (("shell-job",), BOOL, False, (), "", "allow a terminal and a session from outside"),
+    (("lazy-pages",), BOOL, False, (), "", "fetch memory when it is touched (userfaultfd)"),
+    (("file-locks",), BOOL, False, (), "", "keep file locks"),
+    (
+        ("manage-cgroups-mode",), TEXT, "", ("soft", "full", "strict", "ignore"), "MODE",
+        "what is restored of control groups: soft (default), full, strict or ignore",
+    ),
+    (("empty-ns",), LIST, None, (), "NAMESPACE", "restore the namespace empty: network"),
+    (("auto-dedup",), BOOL, False, (), "", "drop memory from earlier images once it is in later ones"),
+)  # fmt: skip
+_CHECKPOINT: tuple[Flag, ...] = (
+    *_CRIU,
+    (("parent-path",), TEXT, "", (), "DIR", "images of an earlier --pre-dump, relative to --image-path"),
+    (("leave-running",), BOOL, False, (), "", "let the container run on"),
+    (("status-fd",), TEXT, "", (), "N", "write a NUL byte to descriptor N when lazy pages can be fetched"),
+    (("page-server",), TEXT, "", (), "ADDRESS:PORT", "send memory to a page server"),
+    (("pre-dump",), BOOL, False, (), "", "save memory only, for a later checkpoint; the container runs on"),
+    (("link-remap",), BOOL, False, (), "", "allow open files whose names are gone, by making new names"),
+    (("tcp-skip-in-flight",), BOOL, False, (), "", "leave out TCP connections that are being made"),
+    _HELP,
+)
+_RESTORE: tuple[Flag, ...] = (
+    *_CRIU,
+    _CONSOLE,
+    (("bundle", "b"), TEXT, "", (), "DIR", "the bundle (default: the current directory)"),
+    _DETACH,
+    _PID_FILE,
+    _NO_SUBREAPER,
+    (("no-pivot",), BOOL, False, (), "", "accepted and ignored: criu makes the root itself"),
+    (("lsm-profile",), TEXT, "", (), "TYPE:NAME", "another profile: apparmor:NAME or selinux:LABEL"),
+    (("lsm-mount-context",), TEXT, "", (), "CONTEXT", "another SELinux context of mounts"),
     _HELP,
 )
 
@@ -151,6 +198,10 @@ COMMANDS: dict[str, Command] = {
         "mounts", (_HELP,), 3, 3, False, "add|remove CONTAINER FILE",
         "add the mounts that FILE lists, in JSON, to a container that lives, or remove them",
     ),
+    "checkpoint": (
+        "checkpoint", _CHECKPOINT, 1, 1, False, _NAMED, "save the state of the container's processes, and end them"
+    ),
+    "restore": ("restore", _RESTORE, 1, 1, False, _NAMED, "create a container from a checkpoint, and let it go on"),
     "spec": (
         "spec",
         (

@@ -46,7 +46,7 @@ def create(root: str, container_id: str, options: CreateOptions) -> None:
 def create_container(root: str, container_id: str, config: Config, options: CreateOptions) -> int:
     """As `create`; returns the terminal's master (owned by the caller) if there is one and it was not sent, else -1."""
     check_preserved(options.preserve_fds)
-    config = _with_plugins(config, options.bundle)
+    config = with_plugins(config, options.bundle)
     container = Container.make(root, container_id, {"id": container_id})
     creation = _Creation(container, config, options)
     try:
@@ -63,16 +63,16 @@ def plan_bundle(
     bundle: str, container_id: str = "CONTAINER", *, systemd: bool = False, facts: Facts | None = None
 ) -> Plan:
     """What `create` and `start` would do for a bundle, for `stave explain`; nothing is done."""
-    config = _with_plugins(load_config(bundle), bundle)
+    config = with_plugins(load_config(bundle), bundle)
     facts = facts or read_facts(config)
     if facts.euid != 0:
         config = _rootless(config, facts)
-    cgroups = _cgroups(config, container_id, facts, systemd)
-    container = Container("/run/stave", container_id, _state(container_id, config, bundle, cgroups))
+    cgroups = plan_groups(config, container_id, facts, systemd)
+    container = Container("/run/stave", container_id, initial_state(container_id, config, bundle, cgroups))
     return _plan(container, config, CreateOptions(bundle, lambda _: None), facts, cgroups)
 
 
-def _with_plugins(config: Config, bundle: str) -> Config:
+def with_plugins(config: Config, bundle: str) -> Config:
     """The configuration as the plug-ins want it that it asks for; most ask for none, and none is loaded then."""
     asked = [mount for mount in config.get("mounts", ()) if mount.get("type", "")[:2] == "x-"]
     if not asked and "stave.payload" not in config.get("annotations", {}):
@@ -94,12 +94,12 @@ class _Creation:
 
     def prepare(self) -> None:
         config, container, bundle = self.config, self.container, self.options.bundle
-        config.get("root", {})["path"] = _real_path(config, bundle)
+        config.get("root", {})["path"] = real_path(config, bundle)
         facts = read_facts(config)
         if facts.euid != 0:
             self.config = config = _rootless(config, facts)
-        cgroups = _cgroups(config, container.id, facts, self.options.systemd)
-        container.state = _state(container.id, config, bundle, cgroups)
+        cgroups = plan_groups(config, container.id, facts, self.options.systemd)
+        container.state = initial_state(container.id, config, bundle, cgroups)
         if cgroups.scope:
             container.state["scope"] = {"unit": cgroups.scope, "user": facts.rootless}
         self.plan = _plan(container, config, self.options, facts, cgroups)
@@ -207,7 +207,8 @@ def _rootless(config: Config, facts: Facts) -> Config:
     return with_user_namespace(config, facts)
 
 
-def _cgroups(config: Config, container_id: str, facts: Facts, systemd: bool) -> CgroupPlan:
+def plan_groups(config: Config, container_id: str, facts: Facts, systemd: bool) -> CgroupPlan:
+    """The container's cgroups, with the driver that the caller chose."""
     if systemd:
         from stave.container.scope import plan
 
@@ -217,7 +218,7 @@ def _cgroups(config: Config, container_id: str, facts: Facts, systemd: bool) -> 
     )
 
 
-def _state(container_id: str, config: Config, bundle: str, cgroups: CgroupPlan) -> dict[str, object]:
+def initial_state(container_id: str, config: Config, bundle: str, cgroups: CgroupPlan) -> dict[str, object]:
     hooks = config.get("hooks", {})
     return {
         "id": container_id,
@@ -284,7 +285,7 @@ def _after_start(plan: Plan) -> dict[str, object]:
     return {"first": first, "operations": [[each.name, each.pointer, subject_of(each)] for each in later]}
 
 
-def _real_path(config: Config, bundle: str) -> str:
+def real_path(config: Config, bundle: str) -> str:
     """The root file system's path without links, relative parts or the bundle left to resolve."""
     path = config.get("root", {}).get("path", "")
     if not path.startswith("/"):

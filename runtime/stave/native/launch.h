@@ -52,6 +52,11 @@ int stave_unmount(const char *path);
 /* The CLONE_NEW* type of a namespace descriptor. */
 int stave_namespace_type(int descriptor);
 
+/* An O_PATH descriptor of `path` as a process with the root directory `root` would find it. */
+int stave_open_in_root(int root, const char *path);
+/* This process has a mount namespace of its own, in which the directory `path` is a mount point. */
+int stave_isolate_root(const char *path);
+
 /* Runs `path` in `directory` with stdin, and stdout and stderr on `output`; everything else is closed.
  * Returns the pid. */
 int stave_spawn(const char *path, char *const *arguments, char *const *environment, int input,

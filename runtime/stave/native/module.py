@@ -185,6 +185,16 @@ def namespace_type(descriptor: int) -> int:
     return check(lib.stave_namespace_type(descriptor), "namespace")
 
 
+def open_in_root(root: int, path: str) -> int:
+    """An O_PATH descriptor of `path` as a process would find it whose root is the open directory; raises OSError."""
+    return check(lib.stave_open_in_root(root, _path(path)), path)
+
+
+def isolate_root(path: str) -> None:
+    """Gives this process a mount namespace of its own, in which the directory `path` is a mount point."""
+    check(lib.stave_isolate_root(_path(path)), path)
+
+
 def spawn(
     path: str, arguments: Sequence[str], environment: Sequence[str], input: int, output: int, directory: str
 ) -> int:

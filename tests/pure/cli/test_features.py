@@ -39,4 +39,4 @@ def test_content(document: Any) -> None:
     assert "CAP_CHECKPOINT_RESTORE" in document["linux"]["capabilities"]
     version = document["annotations"]["io.github.seccomp.libseccomp.version"]
     assert len([int(part) for part in version.split(".")]) == 3
-    assert document["annotations"]["org.opencontainers.runc.checkpoint.enabled"] == "false"
+    assert document["annotations"]["org.opencontainers.runc.checkpoint.enabled"] == "true"

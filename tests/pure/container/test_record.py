@@ -9,7 +9,7 @@ import pytest
 
 from ocispec.defaults import default_config
 from stave.cgroups.plan import CgroupPlan
-from stave.container.create import _state
+from stave.container.create import initial_state
 from stave.container.record import RECORD, is_simple, write_record
 from stave.container.state import Container
 
@@ -19,7 +19,7 @@ HOOK = {"path": "/bin/true"}
 def state(config: dict[str, Any]) -> dict[str, Any]:
     """The state of a container that `create` has made."""
     plan = CgroupPlan({"": "/sys/fs/cgroup/web"}, [])
-    made = _state("web", config, "/bundles/web", plan)  # type: ignore[arg-type]
+    made = initial_state("web", config, "/bundles/web", plan)  # type: ignore[arg-type]
     return {**made, "pid": 4711, "startTime": 99, "ready": True, "namespaces": 0, "startOperations": {}}
 
 
