@@ -134,8 +134,9 @@ class Client:
         self._reach()
         url = self.url(path)
         for attempt in (1, 2):
-            response = self._send(method, url, scope, headers, body, follow)
-            if response.status == 401 and attempt == 1 and self._is_own(url):
+            response, answering = self._send(method, url, scope, headers, body, follow)
+            # Only the registry itself may ask who we are, not whom it sends us to.
+            if response.status == 401 and attempt == 1 and self._is_own(answering):
                 challenge = response.headers.get("WWW-Authenticate", "")
                 self.finish(response)
                 self._authorise(challenge, scope)
@@ -160,14 +161,15 @@ class Client:
         headers: dict[str, str] | None,
         body: bytes | Iterable[bytes] | None,
         follow: bool,
-    ) -> Response:
+    ) -> tuple[Response, str]:
+        """The answer, and the address that gave it."""
         for _ in range(_MAX_REDIRECTS):
             sent = {"User-Agent": USER_AGENT, **(headers or {})}
             if self._is_own(url) and (authorization := self._authorization(scope)):
                 sent["Authorization"] = authorization
             response = self._once(method, url, sent, body)
             if not follow or response.status not in _REDIRECTS:
-                return response
+                return response, url
             target = urljoin(url, response.headers.get("Location", ""))
             self.finish(response)
             if not self._may_follow(url, target):

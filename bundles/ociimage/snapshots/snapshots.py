@@ -196,10 +196,9 @@ class Snapshots:
 
     def _forget_volatile(self, container_id: str) -> None:
         """After a volatile mount overlayfs mounts the directory again only without its mark."""
-        try:
-            os.rmdir(f"{self.path(container_id)}/work/work/incompat/volatile")
-        except OSError:
-            pass
+        mark = f"{self.path(container_id)}/work/work/incompat"
+        if os.path.exists(mark):
+            _remove(mark)
 
     def unmount(self, container_id: str) -> None:
         """Unmounts the root file system, if it is mounted; who still uses it keeps it. Raises: SnapshotError"""

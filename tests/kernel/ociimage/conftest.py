@@ -1,0 +1,56 @@
+"""A store per test, in mounts of the test's own, and the proof that nothing is left of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ociimage.snapshots.snapshots import Snapshots
+from ociimage.store import Store
+
+from .. import host
+
+_TEST_SECONDS = 60
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory of root's that others may pass through; no mount and no process is left in it."""
+    if os.geteuid() != 0:
+        pytest.skip("layers have files of all owners, which needs root")
+    directory = Path(tempfile.mkdtemp(prefix="ociimage-tests-"))
+    directory.chmod(0o711)
+    try:
+        with host.time_limit(_TEST_SECONDS), host.private_mounts():
+            mounts, children = host.mounts(), host.children()
+            yield directory
+            assert host.mounts() == mounts
+            assert host.children() == children
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture
+def store(place: Path) -> Iterator[Store]:
+    """An empty store; when the test is over nothing half made is in it, and no descriptor was left open."""
+    before = len(os.listdir("/proc/self/fd"))
+    made = Store(str(place / "store"))
+    yield made
+    assert len(os.listdir("/proc/self/fd")) == before
+    temporary = place / "store/tmp"
+    if temporary.exists():
+        assert list(temporary.iterdir()) == []
+
+
+@pytest.fixture
+def snapshots(store: Store) -> Iterator[Snapshots]:
+    """The store's containers, which are removed in the end."""
+    made = Snapshots(store)
+    yield made
+    for each in made.ids():
+        made.remove(each)
