@@ -54,6 +54,7 @@ def _linux() -> dict[str, Any]:
     from stave.plan import unsupported
     from stave.plan.capabilities import NAMES
     from stave.plan.namespaces import NAMESPACES
+    from stave.plan.scheduling import MEMORY_FLAGS, MEMORY_MODES
     from stave.seccomp.features import supported
 
     return {
@@ -63,7 +64,7 @@ def _linux() -> dict[str, Any]:
         "seccomp": supported(),
         "apparmor": {"enabled": True},
         "selinux": {"enabled": True},
-        "memoryPolicy": {"modes": [], "flags": []},
+        "memoryPolicy": {"modes": sorted(MEMORY_MODES), "flags": sorted(MEMORY_FLAGS)},
         "intelRdt": {"enabled": "intelRdt" not in unsupported.LINUX},
         "netDevices": {"enabled": "netDevices" not in unsupported.LINUX},
         "mountExtensions": {"idmap": {"enabled": True}},

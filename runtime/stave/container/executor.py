@@ -123,7 +123,10 @@ class Executor:
         except OSError as error:
             what = operation.name.replace("_", " ")
             subject = f" {error.filename}" if error.filename else ""
-            raise KernelError(what + subject, error.errno or 0, operation.pointer) from error
+            from stave.container.failures import hint_of
+
+            hint = hint_of(operation.name, error.errno or 0)
+            raise KernelError(what + subject, error.errno or 0, operation.pointer, hint=hint) from error
         if self._traced:
             self.times.append((operation.name, "stave", start, time.monotonic_ns()))
 
@@ -225,6 +228,15 @@ class Executor:
 
     def _set_rlimit(self, operation: Operation) -> None:
         native.set_rlimit(self.pid, *operation.arguments)
+
+    def _set_affinity(self, operation: Operation) -> None:
+        native.set_affinity(self.pid, operation.arguments[1])
+
+    def _set_io_priority(self, operation: Operation) -> None:
+        native.set_io_priority(self.pid, operation.arguments[0])
+
+    def _set_scheduler(self, operation: Operation) -> None:
+        native.set_scheduler(self.pid, *operation.arguments)
 
     def _run_runtime_hook(self, operation: Operation) -> None:
         assert self.run_hook is not None

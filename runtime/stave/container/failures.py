@@ -23,6 +23,19 @@ _HINTS: dict[tuple[str, int], str] = {
     ("mount", errno.EBUSY): "already mounted there with other options",
     ("bind", errno.ENOTDIR): "a directory cannot be mounted onto a file",
     ("bind", errno.EISDIR): "a file cannot be mounted onto a directory",
+    (
+        "set_scheduler",
+        errno.EPERM,
+    ): "it takes CAP_SYS_NICE, and a real-time budget of the cgroup's (cpu.rt_runtime_us)",
+    ("set_scheduler", errno.EBUSY): "the CPUs cannot guarantee so much time to deadlines",
+    ("set_scheduler", errno.EINVAL): "this kernel has no such scheduler, or its flags do not go together",
+    ("set_io_priority", errno.EPERM): "the real-time class takes CAP_SYS_ADMIN or CAP_SYS_NICE",
+    ("set_affinity", errno.EINVAL): "none of these CPUs is there and in the process's cpuset",
+    (
+        "set_memory_policy",
+        errno.EINVAL,
+    ): "the container's cpuset does not hold the nodes, or the kernel not the mode",
+    ("set_memory_policy", errno.ENOSYS): "this kernel has no NUMA",
     ("unmount", errno.EINVAL): "nothing is mounted there",
     ("setns", errno.EINVAL): "a user namespace cannot be joined twice, nor from several threads",
     ("join_cgroup", errno.EOPNOTSUPP): "the group is threaded, or its domain is invalid",
@@ -67,12 +80,17 @@ def describe(name: str, pointer: str, subject: str, message: Message) -> Error:
         return _not_executed(path or subject, message)
     if name == "mount" and message.error == errno.EPERM and path in ("proc", "sysfs"):
         note = note or _NOT_OWNED
-    hint = note or _HINTS.get((name, message.error), "")
+    hint = note or hint_of(name, message.error)
     what = name.replace("_", " ") if name in ("mount", "bind", "remount") else ""
     operation = ": ".join([part for part in (what, step) if part]) or name.replace("_", " ")
     if path and path != subject:
         operation += path if operation.endswith("/") else f" {path}"
     return KernelError(operation, message.error, pointer, subject, hint)
+
+
+def hint_of(name: str, error: int) -> str:
+    """What to make of this errno of an operation; "" if it speaks for itself."""
+    return _HINTS.get((name, error), "")
 
 
 def hook_failure(pointer: str, path: str, error: int, status: int, output: str) -> HookError:

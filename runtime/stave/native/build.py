@@ -23,7 +23,7 @@ FREESTANDING = [
     *["-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,noseparate-code", "-Wl,-z,noexecstack", "-s"],
 ]
 # Of the cffi module alone.
-_OURS = ("launch.c", "idmap.c", "supervise.c", "restore.c")
+_OURS = ("launch.c", "idmap.c", "scheduling.c", "supervise.c", "restore.c")
 INTERPRETER = [
     *["interpret.c", "protocol.c", "program.c", "strings.c", "paths.c", "namespaces.c", "capabilities.c"],
     *["mounts.c", "copyup.c", "rootfs.c", "console.c", "hooks.c", "labels.c", "process.c"],

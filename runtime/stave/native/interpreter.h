@@ -103,6 +103,7 @@ int op_write_sysctl(struct interpreter *);
 int op_new_session(struct interpreter *);
 int op_join_keyring(struct interpreter *);
 int op_set_personality(struct interpreter *);
+int op_set_memory_policy(struct interpreter *);
 int op_limit_bounding(struct interpreter *);
 int op_own_stdio(struct interpreter *);
 int op_set_user(struct interpreter *);

@@ -45,6 +45,11 @@ int stave_receive(int socket, struct message *message, int *descriptor);
 int stave_send_descriptor(const char *path, int descriptor, const char *name);
 
 int stave_set_rlimit(int pid, int resource, uint64_t soft, uint64_t hard);
+/* sched_setattr(2), ioprio_set(2), sched_setaffinity(2) of another process; times in nanoseconds. */
+int stave_set_scheduler(int pid, unsigned policy, uint64_t flags, int nice, unsigned priority, uint64_t runtime,
+			uint64_t deadline, uint64_t period);
+int stave_set_io_priority(int pid, int priority);
+int stave_set_affinity(int pid, const unsigned char *mask, int size);
 int stave_bpf(int command, void *attributes, int size);
 int stave_set_subreaper(int value);
 /* umount2(2) with MNT_DETACH, which does not propagate to what was mounted from elsewhere; a symbolic link anywhere in the path is ELOOP. */

@@ -163,6 +163,24 @@ def set_rlimit(pid: int, resource: int, soft: int, hard: int) -> None:
     check(lib.stave_set_rlimit(pid, resource, soft, hard), "prlimit")
 
 
+def set_scheduler(
+    pid: int, policy: int, flags: int, nice: int, priority: int, runtime: int, deadline: int, period: int
+) -> None:
+    """Sets the scheduler of another process (sched_setattr(2)); the last three are in nanoseconds."""
+    result = lib.stave_set_scheduler(pid, policy, flags, nice, priority, runtime, deadline, period)
+    check(result, "sched_setattr")
+
+
+def set_io_priority(pid: int, priority: int) -> None:
+    """Sets the I/O priority of another process (ioprio_set(2))."""
+    check(lib.stave_set_io_priority(pid, priority), "ioprio_set")
+
+
+def set_affinity(pid: int, mask: bytes) -> None:
+    """Sets the CPUs that another process may run on (sched_setaffinity(2)); bit n of the mask is CPU n."""
+    check(lib.stave_set_affinity(pid, mask, len(mask)), "sched_setaffinity")
+
+
 def bpf(command: int, attributes: bytearray, pointers: Sequence[tuple[int, bytes | bytearray]]) -> int:
     """bpf(2): a descriptor or 0. The address of each buffer goes into the attributes at its offset.
 

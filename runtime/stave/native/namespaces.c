@@ -149,3 +149,13 @@ int op_set_personality(struct interpreter *interpreter)
 	STEP(interpreter, "personality", NULL);
 	return (int)SYS1(__NR_personality, number(interpreter, 0));
 }
+
+int op_set_memory_policy(struct interpreter *interpreter)
+{
+	uint32_t bytes = 0;
+	const void *nodes = program_bytes(&interpreter->program, interpreter->operation, 1, &bytes);
+
+	STEP(interpreter, "set_mempolicy", NULL);
+	/* The kernel takes one bit less than it is told. */
+	return (int)SYS3(__NR_set_mempolicy, number(interpreter, 0), nodes, nodes ? bytes * 8ul + 1 : 0);
+}

@@ -65,7 +65,7 @@ def plan_create(
     linux = config.get("linux", {})
     hooks = config.get("hooks", {})
     process = config.get("process", NO_PROCESS)
-    refuse(linux, process)
+    refuse(linux)
     namespaces = Namespaces(linux.get("namespaces", ()))
     plan = Plan(namespaces.own)
     program = plan.program
@@ -109,6 +109,10 @@ def plan_create(
     if "process" not in config:
         program.add("wait_for_start", "", "listener")
         return plan
+    if "memoryPolicy" in linux:
+        from stave.plan.scheduling import add_memory_policy
+
+        add_memory_policy(program, linux["memoryPolicy"])
     in_user_namespace = bool(namespaces.own & CLONE_NEWUSER)
     capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
     denied = False
@@ -117,6 +121,10 @@ def plan_create(
 
         denied = setgroups_denied(linux, facts)
     add_rlimits(program, process.get("rlimits", ()))
+    if "scheduler" in process or "ioPriority" in process:
+        from stave.plan.scheduling import add_scheduling
+
+        add_scheduling(program, process, executed=False)
     add_user(program, process, capabilities, denied)
     program.add("wait_for_start", "", "listener")
     if labels:

@@ -8,7 +8,6 @@ from stave.plan.process import add_console, add_execution, add_session, add_user
 from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
 from stave.plan.rootfs import enter_host_root
-from stave.plan.unsupported import refuse_exec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,10 @@ if TYPE_CHECKING:
     from stave.plan.program import Operation
 
 # What a process to execute takes over from the container's own, if it does not say otherwise.
-INHERITED = ("capabilities", "rlimits", "oomScoreAdj", "apparmorProfile", "selinuxLabel")
+INHERITED = (
+    *("capabilities", "rlimits", "oomScoreAdj", "apparmorProfile", "selinuxLabel"),
+    *("scheduler", "ioPriority", "execCPUAffinity"),
+)
 
 
 def plan_exec(
@@ -53,12 +55,16 @@ def plan_exec(
     """
     linux = config.get("linux", {})
     process = _with_defaults(process, config)
-    refuse_exec(process)
     plan = Plan(namespaces)
     program = plan.program
 
     program.add("clone", "", 0)
-    program.operations += [*oom_score(process), *cgroup_join]
+    program.operations += oom_score(process)
+    if "execCPUAffinity" in process:
+        from stave.plan.scheduling import initial_affinity
+
+        program.operations += initial_affinity(process)
+    program.operations += cgroup_join
     program.add("set_dumpable", "", 0)
     labels = None
     if process.get("apparmorProfile") or process.get("selinuxLabel"):
@@ -79,6 +85,10 @@ def plan_exec(
         labels.open(program, not no_new_keyring)
     add_console(program, process, mount=False)
     add_session(program, linux, container_id, preserve_fds, no_new_keyring)
+    if "memoryPolicy" in linux:
+        from stave.plan.scheduling import add_memory_policy
+
+        add_memory_policy(program, linux["memoryPolicy"])
     in_user_namespace = bool(namespaces & CLONE_NEWUSER)
     capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
     denied = False
@@ -87,6 +97,10 @@ def plan_exec(
 
         denied = setgroups_denied(linux, facts)
     add_rlimits(program, process.get("rlimits", ()))
+    if "scheduler" in process or "ioPriority" in process or "execCPUAffinity" in process:
+        from stave.plan.scheduling import add_scheduling
+
+        add_scheduling(program, process, executed=True)
     add_user(program, process, capabilities, denied)
     if labels:
         labels.write(program)

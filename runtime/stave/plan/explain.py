@@ -12,6 +12,14 @@ from stave.plan.capabilities import NAMES as CAPABILITIES
 from stave.plan.process import PERSONAS
 from stave.plan.program import Operation, Program
 from stave.plan.rlimits import NAMES as RLIMITS
+from stave.plan.scheduling import (
+    IO_CLASS_SHIFT,
+    IO_CLASSES,
+    MEMORY_FLAGS,
+    MEMORY_MODES,
+    POLICIES,
+    SCHEDULER_FLAGS,
+)
 
 # The size of one struct sock_filter, and of one struct bpf_insn.
 _INSTRUCTION = 8
@@ -143,6 +151,21 @@ def _properties(value: Sequence[tuple[str, tuple[str, Any]]]) -> list[str]:
     return [f"{name}={each}" for name, each in shown]
 
 
+def _text_of_mask(value: bytes) -> str:
+    return hex(int.from_bytes(value, "little"))
+
+
+def _memory_mode(value: int) -> str:
+    names = [name for name, bit in MEMORY_FLAGS.items() if value & bit]
+    mode = value & ~sum(MEMORY_FLAGS.values())
+    return "|".join([name for name, number in MEMORY_MODES.items() if number == mode] + names)
+
+
+def _io_priority(value: int) -> str:
+    names = {number: name for name, number in IO_CLASSES.items()}
+    return f"{names.get(value >> IO_CLASS_SHIFT, 'IOPRIO_CLASS_NONE')}:{value & (1 << IO_CLASS_SHIFT) - 1}"
+
+
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
@@ -176,6 +199,12 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "groups": _groups,
     "program": _instructions,
     "load_seccomp.flags": _flags(_SECCOMP_FLAGS),
+    "mask": _text_of_mask,
+    "nodes": _text_of_mask,
+    "set_memory_policy.mode": _memory_mode,
+    "set_io_priority.priority": _io_priority,
+    "set_scheduler.policy": lambda value: next(name for name, number in POLICIES.items() if number == value),
+    "set_scheduler.flags": _flags({number: name for name, number in SCHEDULER_FLAGS.items()}),
     "resource": lambda number: RLIMITS[number],
     "soft": _limit,
     "hard": _limit,

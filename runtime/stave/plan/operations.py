@@ -90,6 +90,8 @@ CONTAINER: dict[str, tuple[str, str]] = {
     "new_session": ("", ""),
     "join_keyring": ("name", "t"),
     "set_personality": ("persona", "i"),
+    # mode: MPOL_* with MPOL_F_* bits; nodes: bit mask of whole 64-bit words.
+    "set_memory_policy": ("mode nodes", "ib"),
     # keep: bit mask of capabilities that stay in the bounding set.
     "limit_bounding": ("keep", "i"),
     "own_stdio": ("uid", "i"),
@@ -146,6 +148,12 @@ RUNTIME: dict[str, tuple[str, str]] = {
     "run_id_mapper": ("program numbers", "tl"),
     "run_runtime_hook": ("kind path arguments environment timeout", "ttlli"),
     "set_rlimit": ("resource soft hard", "iii"),
+    # cpus: the list that the mask was made of.
+    "set_affinity": ("cpus mask", "tb"),
+    # priority: class and level as ioprio_set(2) takes them.
+    "set_io_priority": ("priority", "i"),
+    # policy: SCHED_*; flags: SCHED_FLAG_*; the last three in nanoseconds.
+    "set_scheduler": ("policy flags nice priority runtime deadline period", "iiiiiii"),
 }
 
 # Where the container's side stops until the runtime lets it go on.

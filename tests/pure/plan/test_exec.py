@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from stave.errors import ConfigError
 from stave.host.facts import Facts
 from stave.plan import constants as c
 
@@ -191,10 +190,3 @@ def test_denied_groups() -> None:
     config = make_config("user mount", {"uidMappings": [line], "gidMappings": [line]})
     plan = execute(make_process(), c.CLONE_NEWUSER | c.CLONE_NEWNS, config, facts=Facts(V2, 1000, True))
     assert one(plan, "set_user")[2] is None
-
-
-@pytest.mark.parametrize("member", ["execCPUAffinity", "scheduler", "ioPriority"])
-def test_unsupported(member: str) -> None:
-    """What cannot be carried out is refused by name."""
-    with pytest.raises(ConfigError, match=rf"^process\.{member}: is not supported$"):
-        execute(make_process(**{member: {"initial": "0"}}), USUAL, make_config())

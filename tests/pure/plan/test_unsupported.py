@@ -7,17 +7,9 @@ from typing import Any
 import pytest
 
 from stave.errors import ConfigError
-from stave.plan.unsupported import LINUX, PROCESS
+from stave.plan.unsupported import LINUX
 
-from .planning import create, make_config, make_process, names
-
-
-@pytest.mark.parametrize("member", PROCESS)
-def test_process(member: str) -> None:
-    """A member of process that would do nothing is refused by name; an empty one asks for nothing."""
-    with pytest.raises(ConfigError, match=rf"^process\.{member}: is not supported$"):
-        create(make_config(process=make_process(**{member: "x"})))
-    assert "execute" in names(create(make_config(process=make_process(**{member: ""}))))
+from .planning import create, make_config, names
 
 
 @pytest.mark.parametrize("member", LINUX)
@@ -26,11 +18,6 @@ def test_linux(member: str) -> None:
     linux: dict[str, Any] = {member: {"x": {}}}
     with pytest.raises(ConfigError, match=rf"^linux\.{member}: is not supported$"):
         create(make_config(linux=linux))
-
-
-def test_affinity_of_exec() -> None:
-    """It is none of the container's own process."""
-    assert "execute" in names(create(make_config(process=make_process(execCPUAffinity={"initial": "0"}))))
 
 
 def test_unknown_members() -> None:
