@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 IMAGE = "localhost/busybox:latest"
@@ -18,14 +19,14 @@ _FILES = {
 }
 
 
-def write_archive(busybox: Path, archive: Path) -> None:
+def write_archive(busybox: Path, archive: Path, command: Sequence[str] = ("sh",)) -> None:
     """The archive holds the image in the form of `docker save`, which podman and containerd import, too."""
     layer = rootfs_tar(busybox)
     config = json.dumps(
         {
             "architecture": "amd64",
             "os": "linux",
-            "config": {"Env": ["PATH=/bin"], "Cmd": ["sh"]},
+            "config": {"Env": ["PATH=/bin"], "Cmd": [*command]},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
             "history": [{"created_by": "tests"}],
         }
