@@ -9,13 +9,12 @@ from ociimage.errors import ImageError
 from ociimage.layers.remove import remove_path
 from ociimage.locks import Lock
 from ociimage.reference import is_digest
-from ociimage.snapshots.snapshots import Snapshots
+from ociimage.snapshots.snapshots import Snapshots, users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ociimage.image import Image
     from ociimage.store import Store
 
 
@@ -80,42 +79,34 @@ def _needed(store: Store) -> tuple[set[str], set[str], set[str]]:
 
 
 def prune(
-    store: Store, *, all_unused: bool = False, in_use: Iterable[str] = ()
+    store: Store, *, all_unused: bool = False, in_use: Iterable[str] | None = None
 ) -> tuple[list[str], list[str], int]:
-    """Removes images without a name; with `all_unused` each one whose id is not in `in_use`.
+    """Removes images without a name; with `all_unused` each one whose id is not in `in_use`, or that no container uses.
 
     Returns: names taken away, ids removed, bytes freed.
     """
-    used = set(in_use)
+    used = set(users(store) if in_use is None else in_use)
     doomed = [image for image in store.images() if all_unused or not image.names]
-    doomed = [image for image in doomed if _id(image) not in used]
+    doomed = [image for image in doomed if image.identity not in used]
     digests = {image.digest for image in doomed}
     if digests:
         store.change(lambda entries: [entry for entry in entries if entry.digest not in digests])
     return (
         [name for image in doomed for name in image.names],
-        [_id(image) for image in doomed],
+        [image.identity for image in doomed],
         collect(store),
     )
 
 
-def _id(image: Image) -> str:
-    """Its id; of an image that has lost its configuration, the manifest's digest."""
-    try:
-        return image.id
-    except ImageError:
-        return image.digest
-
-
-def usage(store: Store, in_use: Iterable[str] = ()) -> dict[str, int]:
+def usage(store: Store, in_use: Iterable[str] | None = None) -> dict[str, int]:
     """What `system df` shows of images, in bytes and numbers.
 
     `images`, `active` (used by containers), `size` (blobs and unpacked layers, each once), `reclaimable` (what
     would be free if all unused images were removed).
     """
-    used = set(in_use)
     if not os.path.exists(f"{store.root}/oci-layout"):
         return {"images": 0, "active": 0, "size": 0, "reclaimable": 0}
+    used = set(users(store) if in_use is None else in_use)
     images = store.images()
     sizes = {digest: store.blobs.size(digest) for digest in store.blobs.list() if is_digest(digest)}
     for name in os.listdir(f"{store.root}/layers"):

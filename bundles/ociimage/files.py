@@ -31,7 +31,8 @@ def read(path: str) -> bytes:
     """The content."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(descriptor, os.fstat(descriptor).st_size)
+        # Files of the kernel have no size.
+        return os.read(descriptor, os.fstat(descriptor).st_size or 1 << 16)
     finally:
         os.close(descriptor)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ociimage import documents, media
 from ociimage.documents import Descriptor, Manifest
+from ociimage.errors import ImageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,9 +62,17 @@ class Image:
         return self.manifest.config.digest
 
     @property
+    def identity(self) -> str:
+        """Its id; of an image whose manifest is lost or broken, the manifest's digest."""
+        try:
+            return self.id
+        except ImageError:
+            return self.digest
+
+    @property
     def short_id(self) -> str:
         """Its first twelve digits."""
-        return self.id[7:19]
+        return self.identity[7:19]
 
     @property
     def diff_ids(self) -> list[str]:

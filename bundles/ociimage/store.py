@@ -126,15 +126,17 @@ class Store:
             return found
         if problem is not None and not text.startswith("sha256:"):
             raise problem
-        raise ImageNotFound(f"no such image: {text}")
+        raise ImageNotFound(f"no such image: {text} (pull or import it; `images` lists what is here)")
 
     def _by_id(self, text: str) -> Image | None:
         prefix = text.removeprefix("sha256:")
         if not prefix or not is_digest("sha256:" + prefix.ljust(64, "0")):
             return None
         whole = f"sha256:{prefix}"
-        found = [image for image in self.images() if image.id.startswith(whole) or image.digest == whole]
-        if len({image.id for image in found}) > 1:
+        found = [
+            image for image in self.images() if image.identity.startswith(whole) or image.digest == whole
+        ]
+        if len({image.identity for image in found}) > 1:
             raise ImageNotFound(f"{text} begins several ids of images: give more of it")
         return found[0] if found else None
 
@@ -160,13 +162,14 @@ class Store:
         self.change(lambda entries: _renamed(entries, image.descriptor, [name]))
 
     def remove(
-        self, text: str, *, force: bool = False, in_use: Iterable[str] = ()
+        self, text: str, *, force: bool = False, in_use: Iterable[str] | None = None
     ) -> tuple[list[str], list[str]]:
         """Takes a name from an image, and removes the image with its last name, or if it was given by id.
 
         Args:
             force: also an image with several names given by its id, and one that containers use.
-            in_use: ids of images that containers use. Their layers stay until the containers are removed.
+            in_use: ids of images that containers use; None for those of the store's containers. What a container needs
+                stays until it is removed.
 
         Returns: the names taken away, and the ids of images removed.
 
@@ -184,8 +187,14 @@ class Store:
             if len({parse(each).repository for each in gone}) > 1 and not force:
                 raise ImageInUse(f"image {image.short_id} has several names: remove those, or use force")
         last = len(gone) == len(image.names)
-        if last and image.id in set(in_use) and not force:
-            raise ImageInUse(f"image {image.short_id} is used by a container: remove the container first")
+        identity = image.identity
+        if last and not force:
+            from ociimage.snapshots.snapshots import users
+
+            if identity in set(users(self) if in_use is None else in_use):
+                raise ImageInUse(
+                    f"image {image.short_id} is used by a container: remove that first, or use force"
+                )
 
         def drop(entries: list[Descriptor]) -> list[Descriptor]:
             return [
@@ -198,7 +207,7 @@ class Store:
         from ociimage.collect import collect
 
         collect(self)
-        return gone, [image.id] if last else []
+        return gone, [identity] if last else []
 
 
 def _with_digests(names: list[str], name: str) -> list[str]:

@@ -143,7 +143,7 @@ class Compressor:
         elif compression == "zstd":
             import zstandard
 
-            self._object = zstandard.ZstdCompressor(level=level or 3, threads=-1).compressobj()
+            self._object = zstandard.ZstdCompressor(level=level or 3).compressobj()
         else:
             self._object = None
 

@@ -46,3 +46,8 @@ def layer_size(store: Store, chain: str, otherwise: int) -> int:
     """Bytes of the files in the layer, if it is unpacked."""
     size = layer_record(store, chain).get("size", otherwise)
     return size if isinstance(size, int) else otherwise
+
+
+def is_rootless() -> bool:
+    """Whether this process is in a user namespace of its own, whose root is nobody special outside."""
+    return files.read("/proc/self/uid_map").split() != [b"0", b"0", b"4294967295"]

@@ -18,7 +18,7 @@ from ociimage import files
 from ociimage.errors import SnapshotError
 from ociimage.native import syscalls
 from ociimage.snapshots import overlay
-from ociimage.snapshots.chain import layer_path
+from ociimage.snapshots.chain import is_rootless, layer_path
 from ocispec import jsontext
 
 TYPE_CHECKING = False
@@ -92,7 +92,7 @@ class Snapshots:
                     "maps": [_map(uid_mappings), _map(gid_mappings)]
                     if uid_mappings or gid_mappings
                     else None,
-                    "rootless": _is_rootless(),
+                    "rootless": is_rootless(),
                 }
                 data = jsontext.dumps(record).encode()
                 files.write(f"{temporary}/snapshot.json", data, self.store.blobs.temporary)
@@ -240,6 +240,16 @@ class Snapshots:
         return changes(self.upper(container_id), rootless=record["rootless"], maps=record["maps"])
 
 
+def users(store: Store) -> dict[str, list[str]]:
+    """The ids of the containers of each image, by the image's id."""
+    snapshots = Snapshots(store)
+    found: dict[str, list[str]] = {}
+    for each in snapshots.ids():
+        if snapshots.exists(each):
+            found.setdefault(snapshots.image(each).identity, []).append(each)
+    return found
+
+
 def _map(mappings: Sequence[IDMapping]) -> str:
     return "\n".join(f"{each['containerID']} {each['hostID']} {each['size']}" for each in mappings)
 
@@ -250,12 +260,6 @@ def _outside(mappings: Sequence[IDMapping], inside: int) -> int:
         if each["containerID"] <= inside < each["containerID"] + each["size"]:
             return each["hostID"] + inside - each["containerID"]
     return 65534 if mappings else inside
-
-
-def _is_rootless() -> bool:
-    from ociimage.snapshots.unpack import is_rootless
-
-    return is_rootless()
 
 
 def _remove(path: str) -> None:

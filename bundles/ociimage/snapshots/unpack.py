@@ -9,7 +9,7 @@ from ociimage.errors import DigestMismatch, InvalidLayer
 from ociimage.layers.compression import CHUNK, decompressed, recognise
 from ociimage.layers.remove import remove_path
 from ociimage.locks import Lock
-from ociimage.snapshots.chain import chain_ids, layer_path, layer_record
+from ociimage.snapshots.chain import chain_ids, is_rootless, layer_path, layer_record
 from ocispec import jsontext
 
 TYPE_CHECKING = False
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 
 # What a layer made here is kept as. zstd at its first level costs less time than writing the bytes it saves.
 LOCAL_COMPRESSION = "zstd"
-
-
-def is_rootless() -> bool:
-    """Whether this process is in a user namespace of its own, whose root is nobody special outside."""
-    with open("/proc/self/uid_map") as file:
-        return file.read().split() != ["0", "0", "4294967295"]
 
 
 def unpack_image(store: Store, image: Image, *, limits: Limits | None = None) -> list[str]:

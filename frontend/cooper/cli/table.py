@@ -44,6 +44,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "system prune": ("system", "remove what nobody uses"),
     "system restart": ("system", "start what is to run always"),
     "rename": ("rename", "give a container another name"),
+    "pull": ("pull", "get images from a registry"),
+    "push": ("push", "send an image to a registry"),
+    "images": ("images", "list images"),
+    "tag": ("tag", "give an image one more name"),
+    "rmi": ("rmi", "remove images"),
+    "load": ("load", "get images from an archive"),
+    "save": ("save", "write images into an archive"),
+    "import": ("import_", "make an image of a tar or a directory"),
+    "history": ("history", "show how an image came about"),
+    "image inspect": ("image_inspect", "show all that is known of images"),
+    "image prune": ("image_prune", "remove images that are not used"),
+    "login": ("login", "keep the name and the password for a registry"),
+    "logout": ("logout", "forget them"),
     "container cleanup": ("cleanup", "release what an ended container used"),
     "version": ("version", "show the versions of cooper and of the OCI runtime"),
     "help": ("help", "show the help of a command"),
@@ -51,6 +64,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS: dict[str, str] = {
     "container": "manage containers",
+    "image": "manage images",
     "system": "the whole of cooper",
     "volume": "manage volumes",
 }
@@ -58,6 +72,10 @@ GROUPS: dict[str, str] = {
 # Other names of a command, as docker and podman have them.
 ALIASES: dict[str, str] = {
     "container ls": "ps",
+    "image ls": "images",
+    "image list": "images",
+    "image rm": "rmi",
+    **{f"image {name}": name for name in "history import load pull push save tag".split()},
     "container list": "ps",
     "container ps": "ps",
     "volume list": "volume ls",

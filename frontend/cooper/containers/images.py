@@ -35,11 +35,9 @@ def find_image(settings: Settings, name: str, pull: str = "missing", platform: s
     except ImageNotFound as error:
         if pull == "never":
             raise NotFound(f"there is no image {name} here", "cooper pull gets it") from error
-    return _pull(settings, store, name, platform)
+    from cooper.images.transfer import pull_image
 
-
-def _pull(settings: Settings, store: Store, name: str, platform: str) -> Image:
-    raise NotFound(f"there is no image {name}", "cooper images lists what is here")
+    return pull_image(settings, name, platform)
 
 
 def inspect_image(settings: Settings, name: str) -> dict[str, Any]:

@@ -1,0 +1,36 @@
+"""`cooper image prune`."""
+
+from __future__ import annotations
+
+from cooper.cli.command import Command, Flag, Invocation
+from cooper.cli.output import print_line
+
+COMMAND = Command(
+    flags=(
+        Flag("all", "a", text="all that no container uses, not only those without a name"),
+        Flag("force", "f", text="do not ask"),
+    ),
+    examples=(("cooper image prune", "remove images without a name"), ("cooper image prune -af", "remove all unused")),
+)  # fmt: skip
+
+
+def run(invocation: Invocation) -> int:
+    """What is not used is gone; how much room that makes is printed."""
+    import sys
+
+    from cooper.containers.images import open_store
+    from cooper.containers.values import human_size
+    from ociimage.collect import prune
+    from ociimage.reference import parse
+
+    if not invocation.options["force"] and sys.stdin.isatty():
+        which = "that no container uses" if invocation.options["all"] else "without a name"
+        if input(f"Remove all images {which}? [y/N] ").strip().lower() not in ("y", "yes"):
+            return 0
+    names, ids, freed = prune(open_store(invocation.settings), all_unused=invocation.options["all"])
+    for name in names:
+        print_line(f"Untagged: {parse(name).familiar}")
+    for each in ids:
+        print_line(f"Deleted: {each}")
+    print_line(f"Total reclaimed space: {human_size(freed)}")
+    return 0

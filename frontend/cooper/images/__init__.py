@@ -1,0 +1,1 @@
+"""What cooper's commands on images have in common."""
