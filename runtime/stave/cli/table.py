@@ -223,6 +223,7 @@ COMMANDS: dict[str, Command] = {
         ((("json",), BOOL, False, (), "", "print it in JSON"), _HELP),
         0, 0, False, "", "print what this machine supports, and limits that have changed",
     ),
+    "completion": ("completion", (_HELP,), 1, 1, False, "bash|zsh|fish", "print a script that completes commands"),
     "help": ("help", (_HELP,), 0, 1, False, "[COMMAND]", "show the help of a command"),
     "version": ("version", (_HELP,), 0, 0, False, "", "show the version"),
 }  # fmt: skip
