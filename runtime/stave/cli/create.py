@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posix
+
 from stave.cli.log import Log
 from stave.cli.root import absolute, bundle_directory, state_root
 
@@ -35,4 +37,20 @@ def creation(invocation: Invocation) -> CreateOptions:
         preserve_fds=options["preserve-fds"],
         trace=invocation.global_options["trace"] or None,
         systemd=invocation.global_options["systemd-cgroup"],
+        pidfd_socket=absolute(options["pidfd-socket"]),
+        listen_fds=_listen_fds(),
+        notify_socket=notify_socket(),
     )
+
+
+def notify_socket() -> str:
+    """Where a service manager wants to hear of the container; "" for nowhere. Source: sd_notify(3)"""
+    return posix.environ.get(b"NOTIFY_SOCKET", b"").decode("utf-8", "surrogateescape")
+
+
+def _listen_fds() -> int:
+    """How many sockets a service manager hands over to this very process. Source: sd_listen_fds(3)"""
+    if posix.environ.get(b"LISTEN_PID") != str(posix.getpid()).encode():
+        return 0
+    count = posix.environ.get(b"LISTEN_FDS", b"")
+    return int(count) if count.isdigit() else 0

@@ -37,6 +37,7 @@ def run(invocation: Invocation) -> int:
         detach=options["detach"],
         pid_file=options["pid-file"] or None,
         console_socket=options["console-socket"] or None,
+        pidfd_socket=options["pidfd-socket"] or None,
         preserve_fds=options["preserve-fds"],
         cgroups=options["cgroup"],
         ignore_paused=options["ignore-paused"],

@@ -32,6 +32,9 @@ _NO_SUBREAPER: Flag = (
     "",
     "do not adopt orphaned processes of the container",
 )
+_PIDFD: Flag = (
+    ("pidfd-socket",), TEXT, "", (), "SOCKET", "AF_UNIX socket that receives a descriptor of the process",
+)  # fmt: skip
 _FORMAT: Flag = (("format", "f"), TEXT, "table", ("table", "json"), "FORMAT", "table (default) or json")
 
 GLOBAL: tuple[Flag, ...] = (
@@ -54,6 +57,7 @@ _CREATE: tuple[Flag, ...] = (
     (("bundle", "b"), TEXT, "", (), "DIR", "the bundle (default: the current directory)"),
     _CONSOLE,
     _PID_FILE,
+    _PIDFD,
     (("no-pivot",), BOOL, False, (), "", "move the root instead of pivot_root; for a root on a ramdisk"),
     (("no-new-keyring",), BOOL, False, (), "", "keep the caller's session keyring"),
     _PRESERVE,
@@ -67,6 +71,7 @@ _RUN: tuple[Flag, ...] = (
 )
 _EXEC: tuple[Flag, ...] = (
     _CONSOLE,
+    _PIDFD,
     (("cwd",), TEXT, "", (), "DIR", "the working directory, in the container"),
     (("env", "e"), LIST, None, (), "NAME=VALUE", "set an environment variable"),
     (("tty", "t"), BOOL, False, (), "", "give the process a terminal"),

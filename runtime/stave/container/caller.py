@@ -23,19 +23,25 @@ class CreateOptions:
         console_socket: where a terminal's master goes; None for nowhere.
         no_pivot: for roots that cannot be pivoted, such as an initramfs.
         no_new_keyring: leave the session keyring alone.
-        preserve_fds: how many descriptors from 3 on stay open in the user's program.
+        preserve_fds: how many descriptors from 3 + listen_fds on stay open in the user's program.
         trace: file for a trace of the operations; None for none.
         systemd: let systemd make the control group.
+        pidfd_socket: where a pidfd of the first process goes; None for nowhere.
+        listen_fds: how many sockets a service manager hands over, from descriptor 3 on, before the preserved ones.
+        notify_socket: where a service manager wants to be told that the program is ready; "" for nowhere.
         streams: descriptors that become the process's standard input, output and error.
     """
 
     __slots__ = (
         "bundle",
         "console_socket",
+        "listen_fds",
         "log_warning",
         "no_new_keyring",
         "no_pivot",
+        "notify_socket",
         "pid_file",
+        "pidfd_socket",
         "preserve_fds",
         "streams",
         "systemd",
@@ -55,6 +61,9 @@ class CreateOptions:
         trace: str | None = None,
         streams: Sequence[int] = (0, 1, 2),
         systemd: bool = False,
+        pidfd_socket: str | None = None,
+        listen_fds: int = 0,
+        notify_socket: str = "",
     ) -> None:
         self.bundle = bundle
         self.log_warning = log_warning
@@ -66,6 +75,14 @@ class CreateOptions:
         self.trace = trace
         self.streams = streams
         self.systemd = systemd
+        self.pidfd_socket = pidfd_socket
+        self.listen_fds = listen_fds
+        self.notify_socket = notify_socket
+
+    @property
+    def passed_fds(self) -> int:
+        """How many descriptors from 3 on stay open in the user's program."""
+        return self.listen_fds + self.preserve_fds
 
 
 def write_pid_file(path: str, pid: int) -> None:
@@ -83,6 +100,23 @@ def write_pid_file(path: str, pid: int) -> None:
         posix.rename(temporary, path)
     except OSError as error:
         raise KernelError(f"write pid file {path}", error.errno or 0) from error
+
+
+def send_pidfd(socket: str, pid: int, name: str) -> None:
+    """Whoever listens at the socket has a pidfd of the process. Raises KernelError.
+
+    Args:
+        name: "standard" for a container's first process, "setns" for another one, as runc calls them.
+    """
+    from stave.native.module import send_descriptor
+
+    process = posix.pidfd_open(pid)
+    try:
+        send_descriptor(socket, process, name)
+    except OSError as error:
+        raise KernelError(f"send a pidfd to {socket}", error.errno or 0) from error
+    finally:
+        posix.close(process)
 
 
 def check_preserved(count: int) -> None:

@@ -7,7 +7,7 @@ import posix
 from ocispec.config import load_config
 from ocispec.jsontext import dumps
 from stave.cgroups.plan import CgroupPlan, directories, plan_cgroups
-from stave.container.caller import CreateOptions, check_console, check_preserved, write_pid_file
+from stave.container.caller import CreateOptions, check_console, check_preserved, send_pidfd, write_pid_file
 from stave.container.record import write_record
 from stave.container.state import SOCKET, Container, exists, read_process, timestamp
 from stave.container.subjects import subject_of
@@ -45,7 +45,7 @@ def create(root: str, container_id: str, options: CreateOptions) -> None:
 
 def create_container(root: str, container_id: str, config: Config, options: CreateOptions) -> int:
     """As `create`; returns the terminal's master (owned by the caller) if there is one and it was not sent, else -1."""
-    check_preserved(options.preserve_fds)
+    check_preserved(options.passed_fds)
     config = with_plugins(config, options.bundle)
     container = Container.make(root, container_id, {"id": container_id})
     creation = _Creation(container, config, options)
@@ -102,6 +102,8 @@ class _Creation:
         container.state = initial_state(container.id, config, bundle, cgroups)
         if cgroups.scope:
             container.state["scope"] = {"unit": cgroups.scope, "user": facts.rootless}
+        if self.options.listen_fds or self.options.notify_socket:
+            config = self._as_service(config)
         self.plan = _plan(container, config, self.options, facts, cgroups)
         container.state["namespaces"] = self.plan.namespaces
         container.state["startOperations"] = _after_start(self.plan)
@@ -111,6 +113,16 @@ class _Creation:
             container.state["sharedMounts"] = {"before": mounts_below(config["root"]["path"])}
         for warning in self.plan.warnings:
             self.options.log_warning(warning)
+
+    def _as_service(self, config: Config) -> Config:
+        """What only the first process gets, so not the configuration that is kept."""
+        from stave.container.service import with_notify_socket, with_sockets
+
+        if "process" in config and self.options.listen_fds:
+            config = with_sockets(config, self.options.listen_fds)
+        if "process" in config and self.options.notify_socket:
+            config = with_notify_socket(config, self.container)
+        return config
 
     def carry_out(self) -> int:
         from stave.container.executor import Executor
@@ -126,7 +138,7 @@ class _Creation:
             descriptors={"listener": listener},
             on_pid=self._save_pid,
             run_hook=self._run_hook,
-            preserve_fds=options.preserve_fds,
+            preserve_fds=options.passed_fds,
             streams=options.streams,
             traced=options.trace is not None,
         )
@@ -141,6 +153,8 @@ class _Creation:
             master = executor.master = -1
         container.state["cgroupsMade"] = executor.cgroups_made
         container.state["ready"] = True
+        if options.pidfd_socket:
+            send_pidfd(options.pidfd_socket, executor.pid, "standard")
         if options.pid_file:
             write_pid_file(options.pid_file, executor.pid)
         container.save()
@@ -273,7 +287,7 @@ def _plan(
         seccomp=filter_of(config, container.root),
         no_pivot=options.no_pivot,
         no_new_keyring=options.no_new_keyring,
-        preserve_fds=options.preserve_fds,
+        preserve_fds=options.passed_fds,
     )
 
 

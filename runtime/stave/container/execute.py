@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from stave.cgroups.plan import join_operations
-from stave.container.caller import check_console, check_preserved, write_pid_file
+from stave.container.caller import check_console, check_preserved, send_pidfd, write_pid_file
 from stave.container.executor import Executor
 from stave.container.state import CREATED, PAUSED, RUNNING, STOPPED, Container
 from stave.errors import NOT_RUNNING, Error, StateError
@@ -34,6 +34,7 @@ def execute(
     detach: bool = False,
     pid_file: str | None = None,
     console_socket: str | None = None,
+    pidfd_socket: str | None = None,
     preserve_fds: int = 0,
     cgroups: Sequence[str] = (),
     ignore_paused: bool = False,
@@ -45,6 +46,7 @@ def execute(
     Args:
         pid_file: gets its decimal pid.
         console_socket: where a terminal's master goes.
+        pidfd_socket: where a pidfd of the process goes.
         trace: file for a trace of the operations.
 
     The others are those of `begin`.
@@ -70,6 +72,8 @@ def execute(
             from stave.native.module import send_descriptor
 
             send_descriptor(console_socket, executor.master, "/dev/ptmx")
+        if pidfd_socket:
+            send_pidfd(pidfd_socket, executor.pid, "setns")
         if pid_file:
             write_pid_file(pid_file, executor.pid)
     except BaseException:

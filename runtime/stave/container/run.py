@@ -14,6 +14,7 @@ from stave.native import module as native
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from stave.container.caller import CreateOptions
+    from stave.container.service import Notify
 
 
 def run(
@@ -42,11 +43,18 @@ def run(
         if not no_subreaper:
             native.set_subreaper(True)
         master = create_container(root, container_id, load_config(options.bundle), options)
+    notify = None
     try:
+        if options.notify_socket:
+            notify = _listen(Container.load(root, container_id), options.notify_socket)
         start(root, container_id, options.log_warning)
+        pid = Container.load(root, container_id).pid
         if detach:
+            if notify:
+                notify.wait(pid)
             return 0
-        status = wait_in_foreground(Container.load(root, container_id).pid, master)
+        relay = (notify.socket.fileno(), notify.manager.fileno()) if notify else (-1, -1)
+        status = wait_in_foreground(pid, master, relay)
     except HookError:
         # `start` has destroyed the container.
         raise
@@ -56,3 +64,9 @@ def run(
     if not keep:
         destroy(Container.load(root, container_id), options.log_warning)
     return status
+
+
+def _listen(container: Container, manager: str) -> Notify | None:
+    from stave.container.service import DIRECTORY, Notify
+
+    return Notify(container, manager) if container.state.get(DIRECTORY) else None

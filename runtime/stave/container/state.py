@@ -172,9 +172,7 @@ class Container:
 
     def remove(self) -> None:
         """The state directory is gone, and the id free again."""
-        for name in posix.listdir(self.directory):
-            posix.unlink(f"{self.directory}/{name}")
-        posix.rmdir(self.directory)
+        _remove_files(self.directory)
 
     @property
     def pid(self) -> int:
@@ -221,6 +219,17 @@ class Container:
         # An id holds no quotes, so the first match is the member itself.
         before, pid, after = dumps(described).partition('"pid":')
         return (before + pid).encode(), after[1:].encode()
+
+
+def _remove_files(directory: str) -> None:
+    """The directory is gone with the files in it, and those one level below."""
+    for name in posix.listdir(directory):
+        path = f"{directory}/{name}"
+        try:
+            posix.unlink(path)
+        except IsADirectoryError:
+            _remove_files(path)
+    posix.rmdir(directory)
 
 
 def describe(root: str, container_id: str) -> dict[str, Any]:

@@ -235,9 +235,9 @@ def set_subreaper(value: bool) -> None:
     check(lib.stave_set_subreaper(value), "PR_SET_CHILD_SUBREAPER")
 
 
-def supervise(pid: int, master: int) -> int:
+def supervise(pid: int, master: int, ready_from: int, ready_to: int) -> int:
     """Waits for `pid` in the foreground; returns its wait status. `master` is -1 without a terminal."""
-    return check(lib.stave_supervise(pid, master), "wait")
+    return check(lib.stave_supervise(pid, master, ready_from, ready_to), "wait")
 
 
 def _path(text: str) -> bytes:

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -78,7 +79,25 @@ static int has_ended(int pid, int *status)
 	return 0;
 }
 
-static int wait_loop(int signals, int pid, int master)
+/* Passes on the line that says READY, and nothing else: the rest is about the container's own processes. Returns
+ * whether there was one. */
+static int pass_ready(int from, int to)
+{
+	char message[4096];
+	ssize_t length = recv(from, message, sizeof message - 1, MSG_DONTWAIT);
+
+	if (length < 0)
+		return 0;
+	message[length] = 0;
+	for (char *line = message, *rest = message; (line = strsep(&rest, "\n"));)
+		if (strncmp(line, "READY=", 6) == 0) {
+			send(to, line, strlen(line), MSG_NOSIGNAL);
+			return 1;
+		}
+	return 0;
+}
+
+static int wait_loop(int signals, int pid, int master, int ready_from, int ready_to)
 {
 	struct flow input = {.from = master < 0 ? -1 : 0, .to = master};
 	struct flow output = {.from = master, .to = 1};
@@ -91,9 +110,10 @@ static int wait_loop(int signals, int pid, int master)
 		    {output.held < sizeof output.data ? output.from : -1, POLLIN, 0},
 		    {input.held ? master : -1, POLLOUT, 0},
 		    {output.held ? 1 : -1, POLLOUT, 0},
+		    {ready_from, POLLIN, 0},
 		};
 
-		if (poll(waits, 5, -1) < 0 && errno != EINTR)
+		if (poll(waits, 6, -1) < 0 && errno != EINTR)
 			return -errno;
 		if (waits[1].revents)
 			flow_read(&input);
@@ -103,6 +123,8 @@ static int wait_loop(int signals, int pid, int master)
 			flow_write(&input);
 		if (waits[4].revents)
 			flow_write(&output);
+		if (waits[5].revents && pass_ready(ready_from, ready_to))
+			ready_from = -1;
 		if (waits[0].revents)
 			take_signal(signals, pid, master);
 	}
@@ -120,7 +142,7 @@ static int wait_loop(int signals, int pid, int master)
 	return status;
 }
 
-int stave_supervise(int pid, int master)
+int stave_supervise(int pid, int master, int ready_from, int ready_to)
 {
 	struct termios before, raw;
 	sigset_t all, mask;
@@ -141,7 +163,7 @@ int stave_supervise(int pid, int master)
 			tcsetattr(0, TCSANOW, &raw);
 		}
 	}
-	status = wait_loop(signals, pid, master);
+	status = wait_loop(signals, pid, master, ready_from, ready_to);
 	if (is_terminal)
 		tcsetattr(0, TCSANOW, &before);
 	close(signals);

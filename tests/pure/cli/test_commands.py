@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posix
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,9 @@ def test_create_and_run(lifecycle: Lifecycle, tmp_path: Path, command: str) -> N
         "trace": None,
         "streams": (0, 1, 2),
         "systemd": False,
+        "pidfd_socket": None,
+        "listen_fds": 0,
+        "notify_socket": "",
     }
     own = {"detach": False, "keep": False, "no_subreaper": False}
     assert named == (own if command == "run" else {})
@@ -169,3 +173,18 @@ def test_systemd_cgroup(lifecycle: Lifecycle, command: str) -> None:
     assert execute(["--systemd-cgroup", command, "web"]) == 0
     ((arguments, _),) = calls
     assert arguments[2].systemd is True
+
+
+def test_sockets_of_a_service_manager(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are for this very process go to the container, and word of its readiness to the manager."""
+    monkeypatch.setitem(posix.environ, b"LISTEN_FDS", b"2")
+    monkeypatch.setitem(posix.environ, b"LISTEN_PID", str(posix.getpid()).encode())
+    monkeypatch.setitem(posix.environ, b"NOTIFY_SOCKET", b"/run/systemd/notify")
+    calls = lifecycle("create", create=0)
+    assert execute(["create", "--pidfd-socket", "/pidfd", "web"]) == 0
+    options = calls[0][0][2]
+    assert (options.listen_fds, options.passed_fds) == (2, 2)
+    assert (options.notify_socket, options.pidfd_socket) == ("/run/systemd/notify", "/pidfd")
+    monkeypatch.setitem(posix.environ, b"LISTEN_PID", b"1")
+    assert execute(["create", "--preserve-fds", "1", "web"]) == 0
+    assert calls[1][0][2].passed_fds == 1

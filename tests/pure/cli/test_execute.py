@@ -148,6 +148,7 @@ def test_call(lifecycle: Lifecycle) -> None:
         "detach": True,
         "pid_file": "/p",
         "console_socket": "/s",
+        "pidfd_socket": None,
         "preserve_fds": 2,
         "cgroups": ["a", "cpu:b"],
         "ignore_paused": True,
