@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import tempfile
@@ -44,14 +45,14 @@ class Engine:
 
     def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], directory: Path) -> None:
         self.name = name
-        self._directory = directory  # where conmon leaves a file when a container runs out of memory
-        self._command = [*command]
-        self._env = {**os.environ, **env}
+        self.directory = directory  # where conmon leaves a file when a container runs out of memory
+        self.command = [*command]
+        self.env = {**os.environ, **env}
         self._run_flags = [f"--cgroup-parent=/{GROUP}"]
 
     def __call__(self, *arguments: str, text: str = "") -> Completed:
         """The command has ended, whatever its exit code. `text` is its standard input."""
-        return self._finish([*self._command, *arguments], text)
+        return self._finish([*self.command, *arguments], text)
 
     def ok(self, *arguments: str, text: str = "") -> str:
         """The command has succeeded; returns its standard output without the last line's end."""
@@ -61,14 +62,14 @@ class Engine:
 
     def from_shell(self, script: str, *arguments: str) -> Completed:
         """The shell script, for which the engine's whole command is `"$@"`, has ended."""
-        command = ["sh", "-c", script, "sh", *self._command, *arguments]
+        command = ["sh", "-c", script, "sh", *self.command, *arguments]
         return self._finish(command, "")
 
     def _finish(self, command: Sequence[str], text: str) -> Completed:
         return subprocess.run(
             command,
-            env=self._env,
-            cwd=self._directory,
+            env=self.env,
+            cwd=self.directory,
             check=False,
             input=text,
             capture_output=True,
@@ -94,12 +95,12 @@ class Engine:
     def run_terminal(self, *arguments: str, rows: int = 24, columns: int = 80) -> Terminal:
         """A container's program starts on a terminal of this size."""
         flags, program = _split(arguments)
-        command = [*self._command, "run", "--rm", "-it", *self._run_flags, *flags, IMAGE, *program]
-        return Terminal(command, self._env, rows, columns)
+        command = [*self.command, "run", "--rm", "-it", *self._run_flags, *flags, IMAGE, *program]
+        return Terminal(command, self.env, rows, columns)
 
     def terminal(self, *arguments: str, rows: int = 24, columns: int = 80) -> Terminal:
         """The engine's own command runs on a terminal of this size."""
-        return Terminal([*self._command, *arguments], self._env, rows, columns)
+        return Terminal([*self.command, *arguments], self.env, rows, columns)
 
     def inspect(self, container: str, template: str) -> str:
         """Returns what the Go template makes of the container's description."""
@@ -200,13 +201,14 @@ def docker(executables: Mapping[str, str], runtime: Path, archive: Path) -> Iter
     """A docker daemon and the containerd that it starts, with the image loaded."""
     with scratch("docker") as directory:
         driver = "overlay2" if overlay_works(_made(directory / "probe")) else "vfs"
-        (directory / "daemon.json").write_text("{}")
+        runtimes = {"runtimes": {"tested": {"path": str(runtime)}}, "default-runtime": "tested"}
+        (directory / "daemon.json").write_text(json.dumps(runtimes))
         server = [
             executables["dockerd"], f"--config-file={directory}/daemon.json", f"--data-root={directory}/data",
             f"--exec-root={directory}/exec", f"--pidfile={directory}/pid", f"--host=unix://{directory}/sock",
             "--bridge=none", "--iptables=false", "--ip6tables=false", f"--storage-driver={driver}",
             "--exec-opt=native.cgroupdriver=cgroupfs", f"--cgroup-parent=/{GROUP}",
-            f"--add-runtime=tested={runtime}", "--default-runtime=tested", "--shutdown-timeout=5",
+            "--shutdown-timeout=5",
         ]  # fmt: skip
         client = [executables["docker"], f"--host=unix://{directory}/sock"]
         with daemon(server, directory, [*client, "version"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .engines import Engine, scratch
-from .host import status_field
+from .engines import GROUP, Engine, scratch
+from .host import eventually, status_field
+from .image import IMAGE
 
 
 @pytest.fixture
@@ -78,3 +80,120 @@ def test_buildah_run(runtime: Path, archive: Path) -> None:
         ok(*run, "sh", "-c", "echo built >/built")
         assert ok(*run, "cat", "/built") == "built"
         ok("rm", container)
+
+
+def test_statistics(podman: Engine) -> None:
+    """Memory and processes of a running container are shown."""
+    container = podman.start("--memory=64m", "sleep", "1000")
+    (shown,) = json.loads(podman.ok("stats", "--no-stream", "--format=json", container))
+    assert shown["pids"] == "1"
+    assert shown["mem_usage"].endswith("/ 67.11MB")
+
+
+def test_copy(podman: Engine, tmp_path: Path) -> None:
+    """Files are copied into a running container and out of it."""
+    container = podman.start("sleep", "1000")
+    (tmp_path / "in").write_text("through\n")
+    podman.ok("cp", str(tmp_path / "in"), f"{container}:/tmp/in")
+    assert podman.ok("exec", container, "cat", "/tmp/in") == "through"
+    podman.ok("cp", f"{container}:/tmp/in", str(tmp_path / "out"))
+    assert (tmp_path / "out").read_text() == "through\n"
+
+
+def test_named_volume(podman: Engine) -> None:
+    """What one container writes into a volume, the next one finds there."""
+    podman.ok("volume", "create", "data")
+    assert podman.run("--volume=data:/data", "sh", "-c", "echo kept >/data/file").returncode == 0
+    assert podman.run("--volume=data:/data:ro", "cat", "/data/file").stdout == "kept\n"
+    podman.ok("volume", "rm", "data")
+
+
+def test_logs_are_followed(podman: Engine) -> None:
+    """`logs --follow` ends when the container does, with everything that it wrote."""
+    container = podman.start("sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.1; done")
+    assert podman.ok("logs", "--follow", container).split() == ["1", "2", "3"]
+
+
+def test_read_only_and_no_systemd(podman: Engine) -> None:
+    """With --read-only only the usual temporary directories take files; systemd's mounts are not made."""
+    done = podman.run(
+        "--read-only", "--systemd=false", "sh", "-c", "touch /tmp/x && ! touch /x 2>/dev/null && mount"
+    )
+    assert done.returncode == 0
+    assert "/run/lock" not in done.stdout
+
+
+def test_build(podman: Engine, tmp_path: Path) -> None:
+    """The steps of a Containerfile run in containers of the runtime."""
+    (tmp_path / "Containerfile").write_text(f'FROM {IMAGE}\nRUN echo built >/built\nCMD ["cat", "/built"]\n')
+    limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
+    podman.ok("build", "--isolation=oci", "--network=none", *limits, "--tag=localhost/built", str(tmp_path))
+    assert podman.ok("run", "--rm", f"--cgroup-parent=/{GROUP}", "localhost/built") == "built"
+    podman.ok("rmi", "localhost/built")
+
+
+POD = f"""
+apiVersion: v1
+kind: Pod
+metadata:
+  name: pair
+spec:
+  hostNetwork: true
+  containers:
+    - name: writer
+      image: {IMAGE}
+      command: ["sh", "-c", "echo shared >/data/file; sleep 1000"]
+      volumeMounts: [{{name: data, mountPath: /data}}]
+    - name: reader
+      image: {IMAGE}
+      command: ["sh", "-c", "until cat /data/file 2>/dev/null; do sleep 0.1; done; sleep 1000"]
+      volumeMounts: [{{name: data, mountPath: /data}}]
+  volumes:
+    - name: data
+      hostPath: {{path: DIRECTORY}}
+"""
+
+
+def test_play_kube(podman: Engine, tmp_path: Path) -> None:
+    """A pod of two containers from a Kubernetes description runs, and is taken down again."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    file = tmp_path / "pod.yaml"
+    file.write_text(POD.replace("DIRECTORY", str(directory)))
+    podman.ok("play", "kube", "--log-level=error", str(file))
+    try:
+        eventually(
+            lambda: podman.ok("logs", "pair-reader") == "shared", "one container reads what the other wrote"
+        )
+    finally:
+        podman.ok("play", "kube", "--down", str(file))
+    assert podman.ok("ps", "--all", "--quiet") == ""
+
+
+def test_tmpfs_in_a_user_namespace(podman: Engine) -> None:
+    """A tmpfs belongs to the container's root, whoever that is on the host."""
+    flags = ["--uidmap=0:100000:5000", "--gidmap=0:100000:5000", "--tmpfs=/scratch"]
+    done = podman.run(*flags, "sh", "-c", "touch /scratch/file && stat -c %u /scratch/file")
+    assert done.stdout == "0\n", done.stderr
+
+
+def test_umoci_bundle(runtime: Path, archive: Path, tmp_path: Path) -> None:
+    """A bundle that umoci has unpacked from an OCI image runs as it is, but for the terminal."""
+    programs = {name: shutil.which(name) for name in ("umoci", "skopeo")}
+    if missing := [name for name, path in programs.items() if path is None]:
+        pytest.skip(f"{missing[0]} is not installed")
+
+    def ok(*arguments: str | Path) -> str:
+        done = subprocess.run([*map(str, arguments)], check=False, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    image, bundle = tmp_path / "image", tmp_path / "bundle"
+    ok("skopeo", "--insecure-policy", "copy", f"docker-archive:{archive}", f"oci:{image}:latest")
+    ok("umoci", "unpack", "--image", f"{image}:latest", bundle)
+    config = json.loads((bundle / "config.json").read_text())
+    config["process"] |= {"terminal": False, "args": ["sh", "-c", "echo from $(hostname)"]}
+    config["linux"]["cgroupsPath"] = f"/{GROUP}/umoci"
+    (bundle / "config.json").write_text(json.dumps(config))
+    root = tmp_path / "state"
+    assert ok(runtime, "--root", root, "run", "--bundle", bundle, "umoci") == "from umoci-default"
