@@ -5,6 +5,8 @@
 For each line on standard input, a number, the operation of that number is replaced by one of the same side that must
 fail, and `create` is called. The answer is a line of JSON: the replaced operation, the error, how many descriptors are
 open now. "-1" replaces nothing; after the last operation the answer is "null".
+
+With STAVE_TEST_INIT in the environment that file is executed as stave-init.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ from stave.plan.result import Plan
 def main() -> None:
     """Serves one caller."""
     root, container_id, bundle, console = sys.argv[1:]
+    if init := os.environ.get("STAVE_TEST_INIT"):
+        from stave.native import module
+
+        vars(module)["init_image"] = lambda directory: os.open(init, os.O_RDONLY | os.O_CLOEXEC)
     real = creation._plan
     for line in sys.stdin:
         number, replaced = int(line), ""

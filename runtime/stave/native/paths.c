@@ -104,6 +104,8 @@ static int enter(struct walk *walk, const char *name, int options, int is_last)
 	int error = stat_descriptor(fd, &status);
 	if (!error && S_TYPE(status.stx_mode) == S_SYMLINK && !(is_last && options & PATH_LAST_LINK)) {
 		error = options & PATH_NO_SYMLINKS ? -ELOOP : follow_link(walk, fd);
+	} else if (!error && !is_last && S_TYPE(status.stx_mode) != S_DIRECTORY) {
+		error = -ENOTDIR; /* also before "..", which is never looked up */
 	} else if (!error && walk->depth == DEPTH_LIMIT) {
 		error = -ENAMETOOLONG;
 	} else if (!error) {
