@@ -24,6 +24,7 @@ CHUNK = 1 << 20
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OCTAL_7 = 0o7777777
 _OCTAL_11 = 0o77777777777
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EISDIR)
 _XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 _END = bytes(2 * BLOCK)
 
@@ -95,8 +96,10 @@ class _Writer:
                 path = stack.pop()
                 try:
                     yield from self._entry(path, top.st_dev, stack)
-                except FileNotFoundError:
-                    continue  # gone since it was listed
+                except OSError as error:
+                    # Gone since it was listed, or replaced by something else since it was looked at.
+                    if error.errno not in _GONE:
+                        raise
             yield _END
         finally:
             os.close(self._root)

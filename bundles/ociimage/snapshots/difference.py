@@ -15,19 +15,82 @@ def changes(lower: overlay.Layers, upper: str) -> list[tuple[str, str]]:
     Args:
         lower: the overlay without the upper directory.
     """
-    view = _view(lower)
-    try:
+    with _Merged(lower) as merged:
         found: list[tuple[str, str]] = []
         for directory, names in _walk(upper):
             for name, entry in names:
                 path = f"{directory}/{name}" if directory else name
-                if stat.S_ISCHR(entry.st_mode) and entry.st_rdev == 0:
+                if _is_whiteout(entry):
                     found.append(("D", f"/{path}"))
                 else:
-                    found.append(("C" if _exists(view, path) else "A", f"/{path}"))
+                    found.append(("C" if merged.has(directory, name) else "A", f"/{path}"))
         return sorted(found, key=lambda each: each[1])
-    finally:
-        os.close(view)
+
+
+class _Merged:
+    """What layers show together, as overlayfs merges them, without a mount."""
+
+    def __init__(self, layers: overlay.Layers) -> None:
+        self._opaque = "user.overlay.opaque" if layers.rootless else "trusted.overlay.opaque"
+        self._roots = [os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for path in layers.lower]
+        # Of each directory the roots of the layers that have a part of it, uppermost first.
+        self._parts: dict[str, list[int]] = {"": self._roots}
+
+    def __enter__(self) -> _Merged:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for root in self._roots:
+            os.close(root)
+
+    def has(self, directory: str, name: str) -> bool:
+        """Whether there is something of this name in the directory."""
+        for root in self._of(directory):
+            found = self._look(root, directory, name)
+            if found is not None:
+                return not _is_whiteout(found)
+        return False
+
+    def _of(self, path: str) -> list[int]:
+        if path not in self._parts:
+            directory, _, name = path.rpartition("/")
+            parts = []
+            for root in self._of(directory):
+                found = self._look(root, directory, name)
+                if found is None:
+                    continue
+                if not stat.S_ISDIR(found.st_mode):
+                    break  # a whiteout, or what hides the directories below
+                parts.append(root)
+                if self._is_opaque(root, path):
+                    break
+            self._parts[path] = parts
+        return self._parts[path]
+
+    def _look(self, root: int, directory: str, name: str) -> os.stat_result | None:
+        try:
+            parent = open_beneath(root, os.fsencode(directory) or b".")
+        except OSError:
+            return None
+        try:
+            return os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except OSError:
+            return None
+        finally:
+            os.close(parent)
+
+    def _is_opaque(self, root: int, path: str) -> bool:
+        beneath = open_beneath(root, os.fsencode(path))
+        try:
+            return os.getxattr(f"/proc/self/fd/{beneath}", self._opaque) == b"y"
+        except OSError:
+            return False
+        finally:
+            os.close(beneath)
+
+
+def _is_whiteout(entry: os.stat_result) -> bool:
+    return stat.S_ISCHR(entry.st_mode) and entry.st_rdev == 0
 
 
 def tree_size(path: str) -> int:
@@ -44,29 +107,6 @@ def tree_size(path: str) -> int:
             if not stat.S_ISDIR(entry.st_mode):
                 total += entry.st_size
     return total
-
-
-def _view(lower: overlay.Layers) -> int:
-    """A descriptor of the root of what the lower layers show together."""
-    if len(lower.lower) == 1:
-        return os.open(lower.lower[0], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    return overlay.make(lower, ("descriptors", "strings"))
-
-
-def _exists(view: int, path: str) -> bool:
-    directory, _, name = path.rpartition("/")
-    try:
-        parent = open_beneath(view, os.fsencode(directory) or b".")
-    except OSError:
-        return False
-    try:
-        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-        # With one layer its own whiteouts show.
-        return not (stat.S_ISCHR(found.st_mode) and found.st_rdev == 0)
-    except OSError:
-        return False
-    finally:
-        os.close(parent)
 
 
 def _walk(root: str) -> list[tuple[str, list[tuple[str, os.stat_result]]]]:

@@ -186,7 +186,13 @@ class _Opened:
             return descriptor
         tree = syscalls.open_tree(syscalls.AT_FDCWD, os.fsencode(path), clone=True)
         self._all.append(tree)
-        syscalls.mount_setattr_idmap(tree, self._namespace)
+        try:
+            syscalls.mount_setattr_idmap(tree, self._namespace)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            text = f"the file system of {path} takes no id-mapped mounts, which a user namespace needs"
+            raise SnapshotError(text) from error
         if self._attach:
             # One on top of the other: each is reached by its descriptor.
             place = f"{self._layers.container}/attached"

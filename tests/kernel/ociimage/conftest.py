@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +19,40 @@ from .. import host
 _TEST_SECONDS = 60
 
 
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    """Where overlayfs may have its upper directories: None for the usual place, unless that is on an overlayfs itself."""
+    usual = Path(tempfile.gettempdir())
+    kind = subprocess.run(
+        ["stat", "-f", "-c", "%t", usual], capture_output=True, text=True, check=True
+    ).stdout
+    if kind.strip() != "794c7630" or os.geteuid() != 0:
+        yield None
+        return
+    disk, directory = Path("/dev/shm/ociimage-tests.ext4"), usual / "ociimage-ground"
+    directory.mkdir()
+    with open(disk, "wb") as file:
+        file.truncate(1 << 30)
+    try:
+        subprocess.run(["modprobe", "--all", "loop", "ext4"], check=True)
+        subprocess.run(["mkfs.ext4", "-q", disk], check=True)
+        subprocess.run(["mount", "-o", "loop", disk, directory], check=True)
+        directory.chmod(0o711)
+        try:
+            yield str(directory)
+        finally:
+            subprocess.run(["umount", directory], check=True)
+    finally:
+        disk.unlink()
+        directory.rmdir()
+
+
 @pytest.fixture
-def place() -> Iterator[Path]:
+def place(ground: str | None) -> Iterator[Path]:
     """A directory of root's that others may pass through; no mount and no process is left in it."""
     if os.geteuid() != 0:
         pytest.skip("layers have files of all owners, which needs root")
-    directory = Path(tempfile.mkdtemp(prefix="ociimage-tests-"))
+    directory = Path(tempfile.mkdtemp(prefix="ociimage-tests-", dir=ground))
     directory.chmod(0o711)
     try:
         with host.time_limit(_TEST_SECONDS), host.private_mounts():

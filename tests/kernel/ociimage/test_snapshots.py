@@ -36,6 +36,13 @@ def loaded(
     return image
 
 
+def needs_interface(way: str, mapped: bool = False) -> None:
+    """Skips where the kernel does not have it: then the next one is used, which is tested there."""
+    needed = {"descriptors": (6, 15) if mapped else (6, 13), "strings": (6, 5)}.get(way, (5, 12))
+    if tuple(map(int, os.uname().release.split(".")[:2])) < needed:
+        pytest.skip(f"Linux {needed[0]}.{needed[1]} is needed for {way}")
+
+
 def as_user(uid: int, function: Callable[[], object]) -> int:
     """0 if the function runs through as this user and group without privileges, else 1."""
     pid = os.fork()
@@ -77,6 +84,7 @@ def test_layers_are_merged(
     store: Store, snapshots: Snapshots, place: Path, way: str, mappings: list[dict[str, int]]
 ) -> None:
     """Whichever interface of the kernel mounts them: whiteouts hide, opaque directories replace, others merge."""
+    needs_interface(way, bool(mappings))
     image = loaded(store, place, [BASE, UPPER])
     snapshots.prepare("c1", image, mappings, mappings)  # type: ignore[arg-type]
     root = Path(snapshots.merged("c1"))
@@ -100,6 +108,7 @@ def test_layers_are_merged(
 
 def test_an_image_may_have_very_many_layers(store: Store, snapshots: Snapshots, place: Path) -> None:
     """More than fit into one page of options, or into docker's 127, by descriptors and by names."""
+    needs_interface("descriptors")
     layers = [layer(entry(f"file{number}", data=b"%d" % number)) for number in range(250)]
     snapshots.prepare("c1", loaded(store, place, layers))
     for way in overlay.WAYS[:2]:
