@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from cooper.errors import NotFound
+from cooper.errors import Conflict, NotFound, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from cooper.containers.record import Container
     from cooper.networks.attach import Attachment as Connection
     from cooper.networks.requests import DNS, PortRequest
+    from cooper.networks.store import Endpoint, Network
     from cooper.settings import Settings
     from cooper.state.database import Database
 
@@ -131,18 +133,6 @@ def attach(
 
 
 def _kept(namespace: str, connection: Connection) -> dict[str, Any]:
-    networks: dict[str, Any] = {}
-    for endpoint in connection.endpoints:
-        network = connection.networks[endpoint.network]
-        addresses = [str(address).partition("/")[0] for address in endpoint.addresses]
-        networks[network.name] = {
-            "NetworkID": network.id,
-            "IPAddress": next((address for address in addresses if ":" not in address), ""),
-            "GlobalIPv6Address": next((address for address in addresses if ":" in address), ""),
-            "Gateway": next((lease.gateway for lease in network.subnets if lease.gateway), ""),
-            "MacAddress": endpoint.mac,
-            "Aliases": list(endpoint.aliases),
-        }
     ports = [
         {
             "protocol": port.protocol,
@@ -152,7 +142,98 @@ def _kept(namespace: str, connection: Connection) -> dict[str, Any]:
         }
         for port in connection.ports
     ]
+    networks = _kept_networks(connection.endpoints, connection.networks)
     return {"namespace": namespace, "networks": networks, "ports": ports}
+
+
+def _kept_networks(endpoints: Sequence[Endpoint], known: Mapping[str, Network]) -> dict[str, Any]:
+    networks: dict[str, Any] = {}
+    for endpoint in endpoints:
+        network = known[endpoint.network]
+        networks[network.name] = {
+            "NetworkID": network.id,
+            "IPAddress": next((address for address in endpoint.addresses if ":" not in address), ""),
+            "GlobalIPv6Address": next((address for address in endpoint.addresses if ":" in address), ""),
+            "Gateway": next((lease.gateway for lease in network.subnets if lease.gateway), ""),
+            "MacAddress": endpoint.mac,
+            "Aliases": list(endpoint.aliases),
+        }
+    return networks
+
+
+def connect(settings: Settings, database: Database, name: str, text: str) -> None:
+    """The container is on the network that the text names (as `--network`), now and whenever it is started.
+
+    Raises: NotFound; UsageError; Conflict if it is on it already, or has no networks of its own.
+    """
+    from cooper.containers.record import RUNNING
+    from cooper.networks import attach as networks
+    from cooper.networks.requests import parse_networks
+    from cooper.networks.store import Store
+
+    (request,) = parse_networks([text]).requests or (None,)
+    if request is None:
+        raise UsageError(f"{text} is no network that containers are connected to")
+    Store(database, settings).network(request.name)
+
+    def change(container: Container, wanted: list[str]) -> list[str]:
+        if request.name in [each.partition(":")[0] for each in wanted]:
+            raise Conflict(f"the container {container.name} is on the network {request.name} already")
+        if not wanted and container.state == RUNNING:
+            raise Conflict(f"the container {container.name} runs without a network", "stop it first")
+        if container.network.get("namespace"):
+            networks.connect(database, settings, container.id, request)
+        return [*wanted, text]
+
+    _change(settings, database, name, change)
+
+
+def disconnect(settings: Settings, database: Database, name: str, network: str) -> None:
+    """The container is not on the network, neither now nor when it is started again.
+
+    Raises: NotFound; Conflict if it is not on it.
+    """
+    from cooper.networks import attach as networks
+    from cooper.networks.store import Store
+
+    found = Store(database, settings).network(network)
+
+    def change(container: Container, wanted: list[str]) -> list[str]:
+        left = [each for each in wanted if each.partition(":")[0] not in (found.name, found.id, network)]
+        if len(left) == len(wanted):
+            raise Conflict(f"the container {container.name} is not on the network {found.name}")
+        if container.network.get("namespace"):
+            networks.disconnect(database, settings, container.id, found.id)
+        return left or ["none"]
+
+    _change(settings, database, name, change)
+
+
+def _change(
+    settings: Settings, database: Database, name: str, change: Callable[[Container, list[str]], list[str]]
+) -> None:
+    """The container's networks are those that `change` returns; it is given those that were asked for."""
+    from cooper.containers import record
+    from cooper.containers.locks import ContainerLock
+    from cooper.containers.lookup import find, find_locked
+    from cooper.networks.store import Store
+    from ocispec import jsontext
+
+    container = find(settings, database, name)
+    with ContainerLock(settings, container.id):
+        container = find_locked(settings, database, container.id)
+        options = container.options
+        wanted = options["network"].get("networks") or ["default"]
+        if wanted[0].partition(":")[0] in ("host", "container"):
+            raise Conflict(f"the container {container.name} has no network of its own")
+        options["network"]["networks"] = change(container, [each for each in wanted if each != "none"])
+        record.update(database, container.id, options=jsontext.dumps(options))
+        kept = container.network
+        if kept.get("namespace"):
+            store = Store(database, settings)
+            known = {each.id: each for each in store.networks()}
+            kept["networks"] = _kept_networks(store.endpoints("container", container.id), known)
+            record.set_network(database, container, kept)
 
 
 def _plain_hosts(hostname: str, wanted: dict[str, Any]) -> str:

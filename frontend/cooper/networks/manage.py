@@ -106,22 +106,18 @@ def remove(database: Database, settings: Settings, name: str, force: bool = Fals
         return network
 
 
-def prune(database: Database, settings: Settings, labels: dict[str, str | None] | None = None) -> list[str]:
+def prune(database: Database, settings: Settings, among: Sequence[str] | None = None) -> list[str]:
     """Networks without containers are gone; returns their names.
 
     Args:
-        labels: only those with these labels; None is any value.
+        among: only those of these ids; None is any.
     """
     store = Store(database, settings)
     removed = []
     with Lock(settings):
         repair(store)
         for network in store.networks():
-            wanted = all(
-                key in network.labels and value in (None, network.labels[key])
-                for key, value in (labels or {}).items()
-            )
-            if wanted and not store.endpoints("network", network.id):
+            if (among is None or network.id in among) and not store.endpoints("network", network.id):
                 store.set_network_state(network.id, REMOVING)
                 remove_made(store, network)
                 removed.append(network.name)

@@ -353,7 +353,7 @@ def test_connect_and_disconnect(world: World) -> None:
 
 
 def test_prune_and_inspect(world: World) -> None:
-    """Networks without containers are removed, or those of them with a label; inspect shows docker's fields."""
+    """Networks without containers are removed, or those of them that are named; inspect shows docker's fields."""
     world.network("used", subnets=["10.1.1.0/24"], ranges=["10.1.1.0/25"], labels={"a": "1"}, internal=True)
     world.network("labelled", labels={"a": "1"})
     world.network("plain")
@@ -366,7 +366,7 @@ def test_prune_and_inspect(world: World) -> None:
     endpoint = shown["Containers"]["web"]
     assert (endpoint["Name"], endpoint["IPv4Address"], endpoint["Aliases"]) == ("web", "10.1.1.2/24", ["www"])
     assert endpoint["MacAddress"] == attachment.endpoints[0].mac
-    assert manage.prune(world.database, world.settings, {"a": None}) == ["labelled"]
+    assert manage.prune(world.database, world.settings, [world.store.network("labelled").id]) == ["labelled"]
     assert manage.prune(world.database, world.settings) == ["plain"]
     assert manage.prune(world.database, world.settings) == []
 

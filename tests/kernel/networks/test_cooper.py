@@ -1,0 +1,165 @@
+"""Containers that run: `cooper run`, `cooper network` and `cooper port` on the host of these tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .. import host
+from ..bundle import busybox, make_rootfs
+from .world import BEYOND, HOST, World, routes
+
+PROGRAM = Path(sys.executable).with_name("cooper")
+
+
+class Cooper:
+    """The program, on the host of the world."""
+
+    def __init__(self, world: World, runtime: Path, rootfs: Path) -> None:
+        self.words = [str(PROGRAM), "--root", world.settings.root, "--run-root", world.settings.run]
+        self.words += ["--runtime", str(runtime)]
+        self.rootfs = rootfs
+
+    def __call__(self, *words: str, status: int = 0) -> str:
+        """The output of a command that ends with the status: the errors' if that is not 0."""
+        done = subprocess.run([*self.words, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == status, f"{words}: {done.returncode} {done.stdout} {done.stderr}"
+        return (done.stderr if status else done.stdout).strip()
+
+    def run(self, *words: str, command: tuple[str, ...] = ()) -> str:
+        """`cooper run` with these flags, of a command in a busybox."""
+        return self("run", *words, "--rootfs", str(self.rootfs), "busybox", *(command or ("sleep", "1000")))
+
+
+@pytest.fixture
+def cooper(world: World, runtime: Path) -> Iterator[Cooper]:
+    """The program; in the end it has no containers and no networks."""
+    program = busybox()
+    if program is None:
+        pytest.skip("busybox is not installed")
+    with tempfile.TemporaryDirectory() as directory:
+        rootfs = Path(directory) / "rootfs"
+        make_rootfs(rootfs, program)
+        (rootfs / "www").mkdir()
+        (rootfs / "www/index.html").write_text("hello")
+        made = Cooper(world, runtime, rootfs)
+        yield made
+        made("rm", "--all", "--force")
+        made("network", "prune", "--force")
+
+
+def get(world: World, address: str, port: int) -> bytes:
+    """A page, asked for from outside."""
+
+    def ask() -> bytes:
+        try:
+            with world.outside.connect(address, port) as client:
+                client.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
+                return b"".join(iter(lambda: client.recv(1000), b""))
+        except ConnectionError:
+            return b""
+
+    host.eventually(ask, "the server answers")
+    return ask()
+
+
+def test_a_server(world: World, cooper: Cooper) -> None:
+    """A published server answers to the outside, to others by its name, and is gone with all its rules."""
+    before = world.state()
+    server = ("httpd", "-f", "-h", "/www", "-p", "80")
+    cooper.run(
+        "-d",
+        "--name",
+        "web",
+        "-p",
+        "8080:80",
+        "-p",
+        "127.0.0.1::81/udp",
+        "--network-alias",
+        "www",
+        command=server,
+    )
+    assert get(world, HOST, 8080).endswith(b"hello")
+    lines = cooper("port", "web").splitlines()
+    assert "80/tcp -> 0.0.0.0:8080" in lines
+    assert any(line.startswith("81/udp -> 127.0.0.1:") for line in lines)
+    for name in ("web", "www"):
+        assert cooper.run("--rm", command=("wget", "-qO-", f"http://{name}/index.html")) == "hello"
+    assert cooper.run("--rm", command=("ping", "-c1", "-W2", BEYOND)).count("1 packets received") == 1
+    cooper("stop", "-t", "0", "web")
+    assert world.outside.is_refused(HOST, 8080)
+    cooper("start", "web")
+    assert get(world, HOST, 8080).endswith(b"hello")
+    cooper("rm", "-f", "web")
+    cooper("network", "rm", "default")
+    assert world.state() == before
+
+
+def test_files(cooper: Cooper) -> None:
+    """/etc/hosts and /etc/resolv.conf say what the flags ask for."""
+    cooper("network", "create", "--subnet", "10.1.1.0/24", "front")
+    flags = ("--network", "front:ip=10.1.1.9", "--name", "web", "--hostname", "box", "--dns-search", "example.com",
+             "--dns-option", "ndots:2", "--add-host", "db:10.9.9.9", "--add-host", "me:host-gateway")  # fmt: skip
+    text = cooper.run("--rm", *flags, command=("cat", "/etc/hosts", "/etc/resolv.conf"))
+    for line in (
+        "10.1.1.9\tbox web",
+        "10.9.9.9\tdb",
+        "10.1.1.1\tme",
+        "search example.com",
+        "options ndots:2",
+    ):
+        assert line in text.splitlines(), text
+
+
+def test_networks_of_a_running_container(cooper: Cooper) -> None:
+    """`network connect` and `disconnect` count now and at the next start; `inspect` and `ls` show them."""
+    cooper("network", "create", "--subnet", "10.1.1.0/24", "--label", "a=b", "one")
+    two = cooper("network", "create", "--subnet", "10.1.2.0/24", "--ipv6", "--internal", "two")
+    cooper.run("-d", "--name", "web", "--network", "one")
+    cooper("network", "connect", "--ip", "10.1.2.7", "--alias", "www", "two", "web")
+    assert "10.1.2.7" in cooper("exec", "web", "ip", "addr", "show", "eth1")
+    assert "already" in cooper("network", "connect", "two", "web", status=1)
+    shown = json.loads(cooper("network", "inspect", "two"))[0]
+    assert [each["Aliases"] for each in shown["Containers"].values()] == [["www"]]
+    assert (shown["Id"], shown["Internal"], shown["EnableIPv6"]) == (two, True, True)
+    assert cooper("inspect", "--format", "{{.NetworkSettings.Networks.two.IPAddress}}", "web") == "10.1.2.7"
+    cooper("network", "disconnect", "one", "web")
+    cooper("restart", "-t", "0", "web")
+    addresses = cooper("exec", "web", "ip", "addr")
+    assert "10.1.2.7" in addresses and "10.1.1." not in addresses
+    assert (
+        cooper("network", "ls", "--filter", "label=a=b", "--format", "{{.Name}} {{.Subnets}}")
+        == "one 10.1.1.0/24"
+    )
+    assert "in use by web" in cooper("network", "rm", "two", status=1)
+    assert sorted(cooper("network", "prune", "--force").split()) == ["one"]
+
+
+def test_shared_namespaces(cooper: Cooper) -> None:
+    """The host's, another container's, and none."""
+    assert "uplink" in cooper.run("--rm", "--network", "host", command=("ip", "-o", "link"))
+    cooper.run("-d", "--name", "web")
+    own = cooper("exec", "web", "readlink", "/proc/self/ns/net")
+    assert cooper.run("--rm", "--network", "container:web", command=("readlink", "/proc/self/ns/net")) == own
+    alone = cooper.run("--rm", "--network", "none", command=("ip", "-o", "link"))
+    assert [line.split(":")[1].strip() for line in alone.splitlines()] == ["lo"]
+
+
+def test_errors_name_their_cause(cooper: Cooper) -> None:
+    """In one line: the route that is in the way, the port that is taken, the network that is missing."""
+    with routes("10.77.0.0/16 via 192.0.2.1"):
+        message = cooper("network", "create", "--subnet", "10.77.1.0/24", "x", status=1)
+    assert "10.77.1.0/24 overlaps a route of this host: 10.77.0.0/16 via 192.0.2.1 dev uplink" in message
+    cooper.run("-d", "-p", "8080:80")
+    for flags, text in (
+        (("-p", "8080:81"), "8080:81/tcp: the port is in use"),
+        (("--network", "nope"), "no network nope"),
+    ):
+        message = cooper("run", *flags, "--rootfs", str(cooper.rootfs), "true", status=125)
+        assert text in message and message.count("\n") == 0, message
