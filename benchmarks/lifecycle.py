@@ -1,6 +1,7 @@
 """Times, CPU use and memory of OCI runtimes, measured side by side.
 
     python benchmarks/lifecycle.py --runtime stave=.venv/bin/stave --runtime runc=/usr/sbin/runc
+    python benchmarks/lifecycle.py --scale 100,1000,1000 --picture times.svg
 
 The first runtime is the one that the ratios are about. In every round each runtime in turn takes a container
 through its life, so that whatever else the machine does falls on all of them. State, bundles and root file
@@ -21,6 +22,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import scale
+from picture import picture
 from profiles import PROFILES
 from report import Row, spread, table
 from subjects import (
@@ -51,6 +54,7 @@ class Samples:
 
     wall: dict[str, list[float]] = field(default_factory=lambda: {row: [] for row in ROWS})
     cpu: dict[str, list[float]] = field(default_factory=lambda: {row: [] for row in ROWS})
+    crowds: dict[str, list[float]] = field(default_factory=dict)
     created: list[float] = field(default_factory=list)
     smallest_limit: list[float] = field(default_factory=list)
 
@@ -95,8 +99,20 @@ def smallest_limit(runtime: Runtime) -> list[float]:
     return [high * STEP]
 
 
+def measure_crowds(subject: Runtime, samples: Samples, sizes: Sequence[int]) -> None:
+    """What many containers or processes cost was measured once more. `sizes`: as for `--scale`."""
+    at_once, processes, containers = sizes
+    for text, size, function in (
+        (scale.AT_ONCE, at_once, scale.created_at_once),
+        (scale.CROWDED, processes, scale.crowded_deleted),
+        (scale.LISTED, containers, scale.listed),
+    ):
+        if size:
+            samples.crowds.setdefault(text.format(size), []).append(function(subject, size))
+
+
 def measure(
-    runtimes: Sequence[tuple[str, str]], profile: str, runs: int
+    runtimes: Sequence[tuple[str, str]], profile: str, runs: int, sizes: Sequence[int], crowd_runs: int
 ) -> tuple[dict[str, Samples], list[float]]:
     """Returns what was measured with one profile: samples by runtime, and times of a bare Python in ms."""
     found: dict[str, Samples] = {}
@@ -110,6 +126,9 @@ def measure(
             for subject in subjects[turn:] + subjects[:turn]:
                 live(subject, found[subject.name])
             python.append(spawn(PYTHON, subjects[0].directory / "output").wall)
+        for _ in range(crowd_runs):
+            for subject in subjects:
+                measure_crowds(subject, found[subject.name], sizes)
         for subject in subjects:
             found[subject.name].smallest_limit = smallest_limit(subject)
     return found, python
@@ -128,7 +147,22 @@ def show(profile: str, found: dict[str, Samples], python: list[float]) -> None:
     print(f"\n## {profile}\n\nA bare Python (`{' '.join(PYTHON)}`) takes {spread(python)} ms.\n")
     print(table("wall-clock time", rows("wall"), list(found), "ms", python), end="\n\n")
     print(table("CPU time", rows("cpu"), list(found), "ms"), end="\n\n")
+    if crowds := crowd_rows(found):
+        print(table("wall-clock time", crowds, list(found), "ms"), end="\n\n")
     print(table("memory", memory, list(found), "KiB"))
+
+
+def draw(file: Path, profile: str, found: dict[str, Samples]) -> None:
+    """The times of one profile are drawn to the file, its name extended by the profile's."""
+    rows: dict[str, Row] = {row: {name: samples.wall[row] for name, samples in found.items()} for row in ROWS}
+    title = f"Milliseconds per command, {profile} profile (median, quartiles)"
+    file.with_stem(f"{file.stem}-{profile}").write_text(picture(title, rows, list(found), "ms"))
+
+
+def crowd_rows(found: dict[str, Samples]) -> dict[str, Row]:
+    """Returns what `measure_crowds` measured, by what it was."""
+    names = list(next(iter(found.values())).crowds)
+    return {name: {runtime: samples.crowds[name] for runtime, samples in found.items()} for name in names}
 
 
 def machine() -> str:
@@ -166,8 +200,11 @@ def main() -> None:
         if not mounted:
             print("The hugetlb controller cannot be mounted: crun will fail.", file=sys.stderr)
         for profile in PROFILES if options.profile == "both" else (options.profile,):
-            found, python = measure(options.runtime, profile, options.runs)
+            sizes, crowd_runs = options.scale, options.crowd_runs
+            found, python = measure(options.runtime, profile, options.runs, sizes, crowd_runs)
             show(profile, found, python)
+            if options.picture:
+                draw(options.picture, profile, found)
             results[profile] = {
                 "python": python,
                 **{name: asdict(samples) for name, samples in found.items()},
@@ -189,6 +226,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--profile", choices=[*PROFILES, "both"], default="both", help="(default: %(default)s)"
     )
+    parser.add_argument(
+        "--scale",
+        type=_sizes,
+        default=(0, 0, 0),
+        metavar="N,N,N",
+        help="also measure N containers created at once, a delete with N processes, a list of N containers",
+    )
+    parser.add_argument(
+        "--crowd-runs", type=int, default=3, metavar="N", help="rounds of that (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="also draw FILE, an SVG, with the profile in its name"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every sample to FILE")
     options = parser.parse_args()
     if options.runtime is None:
@@ -196,6 +246,13 @@ def _options() -> argparse.Namespace:
         installed += [f"{name}={path}" for name in ("runc", "crun") if (path := shutil.which(name))]
         options.runtime = [_named(text) for text in installed]
     return options
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    sizes = tuple(int(part) for part in text.split(","))
+    if len(sizes) != 3 or min(sizes) < 0:
+        raise argparse.ArgumentTypeError(f"not three numbers: {text}")
+    return sizes
 
 
 def _named(text: str) -> tuple[str, str]:

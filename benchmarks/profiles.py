@@ -39,10 +39,12 @@ _ENGINE_CAPABILITIES = """
 Config = dict[str, Any]
 
 
-def config(profile: str, name: str, program: list[str], memory: int | None = None) -> Config:
+def config(
+    profile: str, name: str, program: list[str], memory: int | None = None, pids: int | None = None
+) -> Config:
     """Returns the configuration of a container with this name, in a control group of the same name.
 
-    `memory` is a limit in bytes, for either profile.
+    `memory` is a limit in bytes and `pids` one in processes, for either profile.
 
     Raises:
         FileNotFoundError: the list of system calls for `full`, which Debian has in `linux-libc-dev`.
@@ -52,6 +54,8 @@ def config(profile: str, name: str, program: list[str], memory: int | None = Non
         _make_full(made)
     if memory is not None:
         made["linux"]["resources"].setdefault("memory", {})["limit"] = memory
+    if pids is not None:
+        made["linux"]["resources"]["pids"] = {"limit": pids}
     return made
 
 

@@ -68,14 +68,14 @@ class Runtime:
         """The name of the container, and of its control group."""
         return f"benchmark-{os.getpid()}-{self.name}"
 
-    def configure(self, program: list[str], memory: int | None = None) -> None:
-        """The bundle asks for this program and, if given, for this limit in bytes."""
-        text = json.dumps(config(self.profile, self.id, program, memory))
+    def configure(self, program: list[str], memory: int | None = None, pids: int | None = None) -> None:
+        """The bundle asks for this program and, if given, for limits in bytes and processes."""
+        text = json.dumps(config(self.profile, self.id, program, memory, pids))
         (self.directory / "config.json").write_text(text)
 
-    def command(self, *arguments: str) -> Spent:
-        """The command has succeeded."""
-        return spawn([self.path, f"--root={self.directory}/state", *arguments], self.directory / "output")
+    def command(self, *arguments: str, output: str = "output") -> Spent:
+        """The command has succeeded; what it said is in the file of this name."""
+        return spawn([self.path, f"--root={self.directory}/state", *arguments], self.directory / output)
 
     def make(self, verb: str) -> Spent:
         """`create` or `run` has succeeded."""
@@ -132,7 +132,7 @@ def _make_rootfs(root: Path) -> None:
     for name in ("hosts", "hostname", "resolv.conf"):
         (root / "etc" / name).touch()
     shutil.copy(busybox, root / "bin" / "busybox")
-    for name in ("sleep", "true"):
+    for name in ("sh", "sleep", "true"):
         (root / "bin" / name).symlink_to("busybox")
 
 
@@ -158,6 +158,13 @@ def wait_for_end(pid: int) -> None:
         finally:
             os.close(descriptor)
         os.waitpid(pid, 0)
+
+
+def reap() -> None:
+    """Every orphan that has ended is collected."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from types import CodeType
 
-# What create, start, state, kill, delete, run and exec import; a test holds them to it.
+# What create, start, state, kill, delete, run and exec import; a test holds them to it. And what callers poll.
 HOT = (
     "ocispec ocispec._generated ocispec.config ocispec.errors ocispec.formats ocispec.jsontext"
     " ocispec.linux_rules ocispec.rules ocispec.sysctl"
@@ -21,8 +21,8 @@ HOT = (
     " stave.cgroups.manage stave.cgroups.operations stave.cgroups.plan stave.cgroups.v1 stave.cgroups.v2"
     " stave.cgroups.writes"
     " stave.cli stave.cli.create stave.cli.delete stave.cli.execute stave.cli.kill stave.cli.log stave.cli.main"
-    " stave.cli.output stave.cli.parser stave.cli.root stave.cli.run stave.cli.signals stave.cli.start"
-    " stave.cli.state stave.cli.table stave.cli.user"
+    " stave.cli.list_ stave.cli.output stave.cli.parser stave.cli.pause stave.cli.ps stave.cli.root stave.cli.run"
+    " stave.cli.signals stave.cli.start stave.cli.state stave.cli.table stave.cli.user"
     " stave.container stave.container.caller stave.container.create stave.container.delete"
     " stave.container.execute stave.container.executor stave.container.foreground stave.container.hooks"
     " stave.container.kill stave.container.record stave.container.run stave.container.start stave.container.state"

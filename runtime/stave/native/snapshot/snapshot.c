@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "heap.h"
@@ -75,6 +76,7 @@ static void renew_process(void)
 {
 	PyOS_AfterFork_Child();
 	PyThreadState_Get()->thread_id = PyThread_get_thread_ident();
+	prctl(PR_SET_NAME, "stave", 0, 0, 0); /* it would be the file's, otherwise */
 	PyOS_setsig(SIGPIPE, SIG_IGN);
 	PyOS_setsig(SIGXFSZ, SIG_IGN);
 }
