@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stave.cli.input import named, read_input
 from stave.cli.root import state_root
 from stave.errors import UsageError
 
@@ -14,7 +15,6 @@ def run(invocation: Invocation) -> int:
     """The container has the mounts that the file lists, or has them no more."""
     import posix
 
-    from ocispec.config import read_file
     from ocispec.errors import InvalidConfig, InvalidJSON
     from stave.container.live_mounts import add, parse_mounts, remove
 
@@ -22,12 +22,12 @@ def run(invocation: Invocation) -> int:
     if action not in ("add", "remove"):
         raise UsageError(f'mounts takes "add" or "remove", not "{action}"')
     try:
-        mounts = parse_mounts(read_file("/proc/self/fd/0" if path == "-" else path))
+        mounts = parse_mounts(read_input(path))
     except InvalidConfig as error:
-        error.path = path
+        error.path = named(path)
         raise
     except InvalidJSON as error:
-        raise InvalidJSON(f"{path}: {error}") from error
+        raise InvalidJSON(f"{named(path)}: {error}") from error
     if action == "add":
         add(state_root(invocation), container_id, mounts, posix.getcwd())
     else:

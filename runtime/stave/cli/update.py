@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from stave.cli.input import named, read_input
 from stave.cli.log import Log
 from stave.cli.root import state_root
 from stave.errors import Error
@@ -36,7 +37,6 @@ _NUMBERS = {
 _TEXTS = {"cpuset-cpus": "cpu/cpus", "cpuset-mems": "cpu/mems"}
 _SCHEMATA = {"l3-cache-schema": "l3CacheSchema", "mem-bw-schema": "memBwSchema"}
 _IGNORED = ("kernel-memory", "kernel-memory-tcp")
-_STDIN = "-"
 
 
 def run(invocation: Invocation) -> int:
@@ -101,28 +101,14 @@ def _parse_number(flag: str, text: str) -> int:
 
 
 def _read_resources(file: str) -> Resources:
-    from ocispec.config import parse_resources, read_file
+    from ocispec.config import parse_resources
     from ocispec.errors import InvalidConfig, InvalidJSON
 
-    data = _read_stdin() if file == _STDIN else read_file(file)
-    name = "standard input" if file == _STDIN else file
+    data = read_input(file)
     try:
         return parse_resources(data)
     except InvalidConfig as error:
-        error.path = name
+        error.path = named(file)
         raise
     except InvalidJSON as error:
-        raise InvalidJSON(f"{name}: {error}") from error
-
-
-def _read_stdin() -> bytes:
-    import posix
-
-    from ocispec.jsontext import MAX_BYTES
-
-    data = b""
-    while chunk := posix.read(0, 65536):
-        data += chunk
-        if len(data) > MAX_BYTES:
-            raise Error(f"standard input: more than {MAX_BYTES} bytes")
-    return data
+        raise InvalidJSON(f"{named(file)}: {error}") from error
