@@ -7,6 +7,20 @@ import posix
 from stave.native import module as native
 
 
+_TIOCGWINSZ, _TIOCSWINSZ = 0x5413, 0x5414
+
+
+def give_size(master: int) -> None:
+    """The terminal is as large as the caller's, if that has one: before the program can ask for it."""
+    from fcntl import ioctl
+
+    try:
+        size = ioctl(0, _TIOCGWINSZ, bytes(8))
+    except OSError:
+        return
+    ioctl(master, _TIOCSWINSZ, size)
+
+
 def wait_in_foreground(pid: int, master: int, relay: tuple[int, int] = (-1, -1)) -> int:
     """The exit status of our child `pid`, having served it: signals are passed on, and the terminal copied.
 
