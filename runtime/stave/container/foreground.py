@@ -6,7 +6,6 @@ import posix
 
 from stave.native import module as native
 
-
 _TIOCGWINSZ, _TIOCSWINSZ = 0x5413, 0x5414
 
 
