@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
-# What run, exec, ps, stop and rm import; a test holds them to it.
+# What run, start, stop, exec, ps, logs, inspect and rm import; a test holds them to it.
 MODULES = (
-    "cooper cooper.cli cooper.cli.command cooper.cli.main cooper.cli.output cooper.cli.parser cooper.cli.table"
-    " cooper.errors cooper.settings cooper.state cooper.state.database"
+    "cooper cooper.cli cooper.cli.command cooper.cli.container_flags cooper.cli.exec_"
+    " cooper.cli.foreground cooper.cli.inspect cooper.cli.logs cooper.cli.main cooper.cli.output"
+    " cooper.cli.parser cooper.cli.ps cooper.cli.rm cooper.cli.run cooper.cli.start cooper.cli.stop"
+    " cooper.cli.table cooper.containers cooper.containers.attached cooper.containers.configuration"
+    " cooper.containers.create cooper.containers.events cooper.containers.execute cooper.containers.health"
+    " cooper.containers.images cooper.containers.inspection cooper.containers.launch"
+    " cooper.containers.limits cooper.containers.listing cooper.containers.locks cooper.containers.logs"
+    " cooper.containers.lookup cooper.containers.mounts cooper.containers.names cooper.containers.network"
+    " cooper.containers.options cooper.containers.prepare cooper.containers.record"
+    " cooper.containers.remove cooper.containers.rootfs cooper.containers.runtime cooper.containers.settle"
+    " cooper.containers.stop cooper.containers.values cooper.errors cooper.networks"
+    " cooper.networks.addresses cooper.networks.attach cooper.networks.drivers"
+    " cooper.networks.drivers.bridge cooper.networks.files cooper.networks.firewall"
+    " cooper.networks.forwarding cooper.networks.host cooper.networks.links cooper.networks.manage"
+    " cooper.networks.names cooper.networks.namespaces cooper.networks.netlink cooper.networks.pool"
+    " cooper.networks.processes cooper.networks.programs cooper.networks.proxy cooper.networks.requests"
+    " cooper.networks.rtnl cooper.networks.rules cooper.networks.store cooper.settings cooper.state"
+    " cooper.state.database cooper.supervisor cooper.supervisor.client cooper.trees cooper.volumes"
+    " cooper.volumes.fill cooper.volumes.store ociimage ociimage.blobs ociimage.bundle"
+    " ociimage.bundle.capabilities ociimage.bundle.config ociimage.bundle.devices ociimage.bundle.mounts"
+    " ociimage.bundle.options ociimage.bundle.rootfs ociimage.bundle.seccomp"
+    " ociimage.bundle.seccomp_default ociimage.bundle.users ociimage.documents ociimage.errors"
+    " ociimage.files ociimage.image ociimage.layers ociimage.layers.compression ociimage.layers.remove"
+    " ociimage.locks ociimage.media ociimage.native ociimage.native.paths ociimage.native.syscalls"
+    " ociimage.reference ociimage.snapshots ociimage.snapshots.chain ociimage.snapshots.overlay"
+    " ociimage.snapshots.snapshots ociimage.snapshots.unpack ociimage.store ocispec ocispec.errors"
+    " ocispec.jsontext"
 ).split()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 import sys
 
+import cooper
 from cooper.containers.record import read_file
 from cooper.errors import Error, NotExecutable, ProgramNotFound
 from cooper.settings import DEFAULT_RUNTIME, find_program
@@ -54,7 +55,7 @@ class Runtime:
 def own_program(name: str) -> str:
     """A program that is installed with cooper, or else one in $PATH."""
     # The package lies in PREFIX/lib..., or is run from its sources by the interpreter of an environment.
-    places = [__file__.partition("/lib")[0] + "/bin", sys.executable.rpartition("/")[0]]
+    places = [cooper.__path__[0].rpartition("/lib")[0] + "/bin", sys.executable.rpartition("/")[0]]
     for place in places:
         if posix.access(f"{place}/{name}", posix.X_OK):
             return f"{place}/{name}"

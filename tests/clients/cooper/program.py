@@ -101,7 +101,10 @@ class Cooper:
                  for path in (self.root / name).glob("*")]  # fmt: skip
         found += [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if root in line]
         tops = [CGROUPS / "cooper"] if UNIFIED else [hierarchy / "cooper" for hierarchy in CGROUPS.iterdir()]
-        found += [str(path) for top in tops if top.is_dir() for path in top.iterdir() if path.is_dir()]
+        # Other roots have their groups there, too.
+        events = (self.root / "events.log").read_text() if (self.root / "events.log").exists() else ""
+        groups = [path for top in tops if top.is_dir() for path in top.iterdir() if path.is_dir()]
+        found += [str(path) for path in groups if path.name in events]
         found += [
             f"{pid}: {words}" for pid, words in processes() if root in words and "cooper-supervisor" in words
         ]
