@@ -22,11 +22,6 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _ATTRIBUTES = ("user.", "security.capability", "system.posix_acl")
 
 
-def keep(uid: int, gid: int) -> tuple[int, int]:
-    """The owner stays."""
-    return uid, gid
-
-
 class Copy:
     """One copy, from one tree into another."""
 

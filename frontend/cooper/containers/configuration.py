@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 
 from cooper.containers.limits import resources
+from cooper.containers.userns import maps_of, outside
 from cooper.errors import Error, UsageError
 from ociimage.bundle.config import make_config
 from ociimage.bundle.options import Options
@@ -31,6 +32,7 @@ def compile_config(
     options: dict[str, Any],
     *,
     root: str,
+    mapped_root: str,
     hostname: str,
     cgroup: str,
     mounts: Sequence[dict[str, Any]],
@@ -40,18 +42,20 @@ def compile_config(
 
     Args:
         root: where its root file system is mounted.
+        mapped_root: the same as the container is to see it.
         mounts: entries of config.json.
         network: "private", "host" or the path of a network namespace.
 
     Raises: Error, UsageError, and what ociimage raises.
     """
     image = options["image_config"]
+    uids, gids = maps_of(options, "uids"), maps_of(options, "gids")
     namespaces = {"network": network, **_namespaces(settings, database, options)}
     with Rootfs(root) as rootfs:
         user = rootfs.user(options["user"] or image.get("User") or "", options["groups"])
         if options["workdir"] or image.get("WorkingDir"):
             directory = options["workdir"] or image["WorkingDir"]
-            rootfs.make_working_directory(directory, user.uid, user.gid)
+            rootfs.make_working_directory(directory, outside(uids, user.uid), outside(gids, user.gid))
     security = _security(options["security_opt"])
     wanted = Options(
         command=options["args"] or None,
@@ -65,6 +69,8 @@ def compile_config(
         oom_score_adj=options["oom_score_adj"] or None,
         rlimits=[{"type": name, "soft": soft, "hard": hard} for name, soft, hard in options["ulimits"]],
         hostname=hostname,
+        uid_mappings=uids,
+        gid_mappings=gids,
         domainname=options["domainname"],
         namespaces=namespaces,
         privileged=options["privileged"],
@@ -90,7 +96,7 @@ def compile_config(
         from ociimage.bundle.seccomp import load_profile
 
         wanted.seccomp = load_profile(wanted.seccomp, process_capabilities(wanted), wanted.architecture)
-    config: dict[str, Any] = make_config(image, wanted, root)  # type: ignore[assignment]
+    config: dict[str, Any] = make_config(image, wanted, mapped_root)  # type: ignore[assignment]
     config["ociVersion"] = SPEC_VERSION
     return config
 

@@ -12,32 +12,46 @@ import stat
 from cooper.cli.output import STDIN, STDOUT
 from cooper.containers.access import Files
 from cooper.containers.lookup import find, open_database
+from cooper.containers.userns import inside, maps_of, outside
 from cooper.errors import Error, NotFound, UsageError
-from cooper.trees import DIRECTORY, Copy, keep
+from cooper.trees import DIRECTORY, Copy
 from ociimage.native.paths import open_in_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from cooper.cli.command import Invocation
 
     # A path and open(2)'s flags -> a descriptor.
     Opener = Callable[[str, int], int]
+    # Ids on the host's side of a container's files -> ids on the other side.
+    Owner = Callable[[int, int], tuple[int, int]]
 
 
 def copy(invocation: Invocation) -> int:
     """`cooper cp`."""
     settings, given = invocation.settings, invocation.options
     source, destination = invocation.arguments
-    inside, outside = _split(source), _split(destination)
-    if bool(inside) == bool(outside):
+    there_from, there_to = _split(source), _split(destination)
+    if bool(there_from) == bool(there_to):
         raise UsageError(
             "one of the two is in a container: CONTAINER:PATH", "between containers: cp A:/x - | cp - B:/"
         )
-    name, path = inside or outside  # type: ignore[misc]
+    name, path = there_from or there_to  # type: ignore[misc]
     database = open_database(settings)
-    with Files(settings, database, find(settings, database, name)) as files:
+    container = find(settings, database, name)
+    options = container.options
+    uids, gids = maps_of(options, "uids"), maps_of(options, "gids")
+
+    def from_inside(uid: int, gid: int) -> tuple[int, int]:
+        return inside(uids, uid), inside(gids, gid)
+
+    def to_inside(uid: int, gid: int) -> tuple[int, int]:
+        return outside(uids, uid), outside(gids, gid)
+
+    with Files(settings, database, container) as files:
         root, path_there = files.locate(path)
         # The slash or `/.` at its end means something.
         there = path_there + path[len(path.rstrip("/.")) :] if path.endswith(("/", "/.")) else path_there
@@ -46,15 +60,15 @@ def copy(invocation: Invocation) -> int:
             return open_in_root(root, which, flags)
 
         try:
-            if inside and destination == "-":
-                _to_tar(open_there, there, given["follow-link"])
-            elif outside and source == "-":
+            if there_from and destination == "-":
+                _to_tar(open_there, there, from_inside)
+            elif there_to and source == "-":
                 _from_tar(open_there, there, given["archive"])
-            elif inside:
-                owner = keep if given["archive"] else (lambda uid, gid: (os.geteuid(), os.getegid()))
+            elif there_from:
+                owner = from_inside if given["archive"] else (lambda uid, gid: (os.geteuid(), os.getegid()))
                 _copy(open_there, there, _open_here, destination, Copy(owner), given["follow-link"])
             else:
-                owner = keep if given["archive"] else (lambda uid, gid: (0, 0))
+                owner = to_inside if given["archive"] else (lambda uid, gid: to_inside(0, 0))
                 _copy(_open_here, source, open_there, there, Copy(owner), given["follow-link"])
         except OSError as error:
             raise Error(f"copy {source} to {destination}: {_reason(error)}") from error
@@ -176,7 +190,7 @@ def _copy_file(opener: Opener, destination: str, own_name: str, put: Callable[[i
         os.close(target)
 
 
-def _to_tar(opener: Opener, source: str, follow: bool) -> None:
+def _to_tar(opener: Opener, source: str, owner: Owner) -> None:
     """A tar with the source, named by its last part, is on standard output."""
     import tarfile
 
@@ -184,17 +198,18 @@ def _to_tar(opener: Opener, source: str, follow: bool) -> None:
     parent, name = _parent(opener, source.removesuffix("/.") or "/")
     try:
         with open(STDOUT, "wb", closefd=False) as output, tarfile.open(fileobj=output, mode="w|") as archive:
-            _add(archive, parent, name, "." if contents or name == "." else name)
+            _add(archive, parent, name, "." if contents or name == "." else name, owner)
     finally:
         os.close(parent)
 
 
-def _add(archive, parent: int, name: str, path: str) -> None:  # type: ignore[no-untyped-def]
+def _add(archive: Any, parent: int, name: str, path: str, owner: Owner) -> None:
     import tarfile
 
     status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     info = tarfile.TarInfo(path)
-    info.mode, info.uid, info.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
+    info.mode = stat.S_IMODE(status.st_mode)
+    info.uid, info.gid = owner(status.st_uid, status.st_gid)
     info.mtime = status.st_mtime
     if stat.S_ISDIR(status.st_mode):
         info.type = tarfile.DIRTYPE
@@ -202,7 +217,7 @@ def _add(archive, parent: int, name: str, path: str) -> None:  # type: ignore[no
         inner = os.open(name, DIRECTORY, dir_fd=parent)
         try:
             for each in sorted(os.listdir(inner)):
-                _add(archive, inner, each, f"{path}/{each}")
+                _add(archive, inner, each, f"{path}/{each}", owner)
         finally:
             os.close(inner)
     elif stat.S_ISLNK(status.st_mode):

@@ -45,13 +45,19 @@ class Creation:
         self._lock.__enter__()
         try:
             self._insert(self._lock.container_id, options)
-            make_directory(self._settings.container_directory(self.container.id))
+            # Others pass through it to what is mounted there; the files in it are for root alone.
+            make_directory(self._settings.container_directory(self.container.id), 0o711)
+            if options["userns"] not in ("", "host"):
+                self._map_ids()
             if options["image_id"]:
                 from cooper.containers import rootfs
                 from cooper.containers.images import open_store
 
                 rootfs.prepare(
-                    self._settings, self.container.id, open_store(self._settings).resolve(options["image_id"])
+                    self._settings,
+                    self.container.id,
+                    open_store(self._settings).resolve(options["image_id"]),
+                    options,
                 )
             make_volumes(self._settings, self._database, options)
         except BaseException:
@@ -86,6 +92,15 @@ class Creation:
         container = record.get(self._database, container_id)
         assert container is not None
         self.container = container
+
+    def _map_ids(self) -> None:
+        from cooper.containers.userns import choose
+
+        chosen = choose(self._settings, self._database, self.container.id, self._options["userns"])
+        self._options["id_maps"] = chosen
+        text = jsontext.dumps(self._options)
+        record.update(self._database, self.container.id, options=text)
+        self.container.keep_options(text)
 
     def _free_name(self) -> None:
         """Whoever was killed while making or removing a container of this name holds it no longer."""

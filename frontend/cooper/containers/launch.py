@@ -100,14 +100,26 @@ def _write_bundle(
     if attachment.kept:
         record.set_network(database, container, attachment.kept)
     files = network.write_files(directory, attachment)
+    mapped_root = root
+    if options["id_maps"]:
+        from cooper.containers.idmapped import Views, remove_views
+
+        remove_views(directory)  # of a start that was killed
+        with Views(directory, options) as views:
+            mounts = entries(settings, database, container, options, root, views)
+            if options["rootfs"]:
+                mapped_root = views.of(root)
+    else:
+        mounts = entries(settings, database, container, options, root, None)
     config = compile_config(
         settings,
         database,
         options,
         root=root,
+        mapped_root=mapped_root,
         hostname=options["hostname"] or container.short_id,
         cgroup=cgroup_path(container, options),
-        mounts=[*files, *entries(settings, database, container, options, root)],
+        mounts=[*files, *mounts],
         network=attachment.namespace,
     )
     record.write_file(f"{directory}/config.json", jsontext.dumps(config).encode())

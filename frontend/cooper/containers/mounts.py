@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cooper.containers.idmapped import Views
     from cooper.containers.record import Container
     from cooper.settings import Settings
     from cooper.state.database import Database
@@ -47,7 +48,7 @@ def complete(settings: Settings, database: Database, options: dict[str, Any]) ->
         if target not in targets and target != "/" and ".." not in target.split("/"):
             mounts.append({"type": "volume", "source": "", "target": target, "options": []})
     for mount in mounts:
-        _check(mount)
+        _check(mount, options["userns"] not in ("", "host"))
         if mount["type"] == "volume" and not mount["source"]:
             mount["source"], mount["anonymous"] = new_id(), True
     options["mount_names"] = [mount["source"] for mount in mounts if mount["type"] == "volume"]
@@ -67,12 +68,19 @@ def _of_other(settings: Settings, database: Database, text: str) -> list[dict[st
     return mounts
 
 
-def _check(mount: dict[str, Any]) -> None:
+def _check(mount: dict[str, Any], mapped: bool) -> None:
     for option in mount["options"]:
+        if option == "U":
+            raise UsageError(
+                f"the mount on {mount['target']}: U would change owners on the host",
+                "--userns maps them instead",
+            )
+        if option.partition("=")[0] == "idmap" and not mapped:
+            raise UsageError(
+                f"the mount on {mount['target']}: idmap is for a user namespace", "--userns auto or keep-id"
+            )
         key = option.partition("=")[0]
-        known = (
-            key in _ATTRIBUTES or key in _PROPAGATION or key in _IGNORED or key in ("readonly", "U", "idmap")
-        )
+        known = key in _ATTRIBUTES or key in _PROPAGATION or key in _IGNORED or key in ("readonly", "idmap")
         if not known and not (
             mount["type"] == "tmpfs" and key in ("size", "mode", "uid", "gid", "nr_inodes", "tmpcopyup")
         ):
@@ -115,7 +123,12 @@ def source_of(settings: Settings, mount: dict[str, Any]) -> str:
 
 
 def entries(
-    settings: Settings, database: Database, container: Container, options: dict[str, Any], root: str
+    settings: Settings,
+    database: Database,
+    container: Container,
+    options: dict[str, Any],
+    root: str,
+    views: Views | None,
 ) -> list[dict[str, Any]]:
     """The mounts for config.json, in the order of their targets' depth.
 
@@ -130,14 +143,16 @@ def entries(
             continue
         source = source_of(settings, mount)
         if mount["type"] == "volume":
-            _fill(settings, database, mount, root)
+            _fill(settings, database, mount, options, root)
         else:
             _make_source(mount, source)
         flags = [option for option in mount["options"] if option in _ATTRIBUTES or option in _PROPAGATION]
         flags += ["ro"] if "readonly" in mount["options"] else []
         if not any(option in _PROPAGATION for option in flags):
             flags.append("rprivate")
-        result.append(_entry(mount["target"], "bind", source, ["rbind", *flags]))
+        # A view has the mount itself, not those in it: their file systems may have no views.
+        kind = "bind" if views else "rbind"
+        result.append(_entry(mount["target"], "bind", views.of(source) if views else source, [kind, *flags]))
     return result
 
 
@@ -154,7 +169,9 @@ def _make_source(mount: dict[str, Any], source: str) -> None:
     make_directory(source, 0o755)
 
 
-def _fill(settings: Settings, database: Database, mount: dict[str, Any], root: str) -> None:
+def _fill(
+    settings: Settings, database: Database, mount: dict[str, Any], options: dict[str, Any], root: str
+) -> None:
     """A new volume gets what the image has at its place, once."""
     from cooper.volumes import store
 
@@ -168,5 +185,5 @@ def _fill(settings: Settings, database: Database, mount: dict[str, Any], root: s
     if "nocopy" not in mount["options"] and store.is_empty(directory):
         from cooper.volumes.fill import copy_up
 
-        copy_up(root, mount["target"], directory)
+        copy_up(root, mount["target"], directory, options)
     store.set_filled(database, mount["source"])

@@ -112,6 +112,7 @@ def attach(
     from cooper.networks.requests import parse_hosts
 
     namespace = namespaces.create(settings, container.id)
+    _open_ports(namespace)
     connection = networks.attach(
         database,
         settings,
@@ -130,6 +131,25 @@ def attach(
         for warning in connection.warnings:
             warn(warning)
     return Attachment(namespace, connection.hosts, connection.resolv_conf, _kept(namespace, connection))
+
+
+# As docker has it: in a network of its own everybody may use low ports, and ping.
+_SYSCTLS = (("ip_unprivileged_port_start", b"0"), ("ping_group_range", b"0 2147483647"))
+
+
+def _open_ports(namespace: str) -> None:
+    """Set here, from outside: root in a user namespace could not, as the network is not that namespace's."""
+    import posix
+
+    from cooper.networks.namespaces import Inside
+
+    with Inside(namespace):
+        for name, value in _SYSCTLS:
+            file = posix.open(f"/proc/sys/net/ipv4/{name}", posix.O_WRONLY | posix.O_CLOEXEC)
+            try:
+                posix.write(file, value)
+            finally:
+                posix.close(file)
 
 
 def _kept(namespace: str, connection: Connection) -> dict[str, Any]:

@@ -115,6 +115,7 @@ def read_options(invocation: Invocation) -> dict[str, Any]:
         "devices": given["device"],
         "device_rules": given["device-cgroup-rule"],
         "userns": given["userns"],
+        "id_maps": {},
         "pid": given["pid"],
         "ipc": given["ipc"],
         "uts": given["uts"],

@@ -7,6 +7,7 @@ import posix
 from cooper.containers import network
 from cooper.containers.mounts import complete
 from cooper.containers.options import read_options
+from cooper.containers.userns import parse_mode
 from cooper.errors import Error
 
 TYPE_CHECKING = False
@@ -38,6 +39,7 @@ def prepare(invocation: Invocation, database: Database) -> dict[str, Any]:
         options["image_id"], image = found.id, found.container_config
     options["image_config"] = image
     network.check(options)
+    parse_mode(options["userns"])
     complete(invocation.settings, database, options)
     options["labels"] = {**(image.get("Labels") or {}), **options["labels"]}
     options["stop_signal"] = signal_name(options["stop_signal"] or image.get("StopSignal") or STOP_SIGNAL)

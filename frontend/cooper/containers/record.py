@@ -96,6 +96,10 @@ class Container:
         """A copy of what is kept."""
         return jsontext.loads(self._network.encode())  # type: ignore[return-value]
 
+    def keep_options(self, text: str) -> None:
+        """The record in memory says so, too."""
+        self._options = text
+
     def keep_network(self, text: str) -> None:
         """The record in memory says so, too."""
         self._network = text

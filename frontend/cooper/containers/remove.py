@@ -7,6 +7,7 @@ import posix
 from cooper.containers import events, network, record, rootfs
 from cooper.containers.locks import ContainerLock
 from cooper.containers.mounts import remove_anonymous
+from cooper.containers.userns import release
 from cooper.errors import Conflict
 
 TYPE_CHECKING = False
@@ -24,6 +25,8 @@ def remove_locked(
     network.detach(settings, database, container)
     rootfs.unmount(settings, container)
     rootfs.remove(settings, container)
+    if container.options["id_maps"]:
+        release(database, container.id)
     remove_tree(settings.container_directory(container.id))
     from cooper.containers.settle import clear_run_directory
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cooper.containers.locks import ContainerLock
 from cooper.containers.record import RUNNING
+from cooper.containers.userns import maps_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ def _snapshots(settings: Settings) -> Snapshots:
     return Snapshots(open_store(settings))
 
 
-def prepare(settings: Settings, container_id: str, image: Image) -> None:
+def prepare(settings: Settings, container_id: str, image: Image, options: dict[str, Any]) -> None:
     """The container has a layer of its own on those of the image."""
-    _snapshots(settings).prepare(container_id, image)
+    uids, gids = maps_of(options, "uids"), maps_of(options, "gids")
+    _snapshots(settings).prepare(container_id, image, uids, gids)  # type: ignore[arg-type]
 
 
 def mount(settings: Settings, container: Container, options: dict[str, Any]) -> str:
@@ -41,6 +43,10 @@ def mount(settings: Settings, container: Container, options: dict[str, Any]) -> 
 
 def unmount(settings: Settings, container: Container) -> None:
     """Nothing is mounted for the container any more."""
+    if container.options["id_maps"]:
+        from cooper.containers.idmapped import remove_views
+
+        remove_views(settings.container_directory(container.id))
     if container.image_id:
         snapshots = _snapshots(settings)
         if snapshots.exists(container.id):

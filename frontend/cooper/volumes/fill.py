@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 
-from cooper.trees import DIRECTORY, Copy, keep
+from cooper.containers.userns import inside, maps_of
+from cooper.trees import DIRECTORY, Copy
 from ociimage.native.paths import open_in_root
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def copy_up(root: str, target: str, volume: str) -> None:
+
+def copy_up(root: str, target: str, volume: str, options: dict[str, Any]) -> None:
     """What is at `target` in the root file system is in the volume as well, if it is a directory there.
+
+    The volume has the ids of the container, which with a user namespace are others than the host's.
 
     Raises: OSError
     """
@@ -22,7 +29,8 @@ def copy_up(root: str, target: str, volume: str) -> None:
         os.close(top)
     destination = os.open(volume, DIRECTORY)
     try:
-        copy = Copy(keep)
+        uids, gids = maps_of(options, "uids"), maps_of(options, "gids")
+        copy = Copy(lambda uid, gid: (inside(uids, uid), inside(gids, gid)))
         copy.contents(source, destination)
         copy.finish(source, destination)
     finally:

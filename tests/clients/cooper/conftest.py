@@ -25,6 +25,7 @@ def _busybox() -> Path:
 def shared(runtime: Path) -> Iterator[Cooper]:
     """cooper with a root of its own, in which the image `busybox` is."""
     directory = Path(tempfile.mkdtemp(prefix="cooper-"))
+    directory.chmod(0o711)  # as /var/lib: containers in user namespaces pass through it
     cooper = Cooper(directory / "root", runtime)
     archive = directory / "rootfs.tar"
     archive.write_bytes(rootfs_tar(_busybox()))
