@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from cooper.containers.record import Container
     from cooper.settings import Settings
 
-# They write their failures to standard error also when they have a log; crun does not.
-_SAY_IT_THEMSELVES = ("runc", "stave")
-
 
 def execute(invocation: Invocation) -> int:
     """The program's exit status; 0 for a detached one that was started."""
@@ -103,17 +100,13 @@ def _run(driver: Runtime, container: Container, log: str, file: str, given: dict
         _signal.signal(number, _signal.SIG_IGN)
     for number in (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2):
         _signal.signal(number, lambda signal, frame: posix.kill(child, signal))
-    return _result(driver, runtime.wait_for(child), container, log)
+    return _result(runtime.wait_for(child), container, log)
 
 
-def _result(driver: Runtime, status: int, container: Container, log: str) -> int:
+def _result(status: int, container: Container, log: str) -> int:
+    """The exit status; of a program that could not be run docker's, the runtime having said why on standard error."""
     complaint = runtime.complaint(log) if status else ""
-    if not complaint:
-        return status
-    error = runtime.start_error(f"exec in {container.name}", complaint)
-    if driver.name in _SAY_IT_THEMSELVES:
-        return error.status
-    raise error
+    return runtime.start_error(f"exec in {container.name}", complaint).status if complaint else status
 
 
 def _on_own_terminal(driver: Runtime, container: Container, log: str, words: list[str]) -> int:
@@ -129,4 +122,4 @@ def _on_own_terminal(driver: Runtime, container: Container, log: str, words: lis
         if not data:
             break
         posix.write(STDOUT, data)
-    return _result(driver, runtime.wait_for(child), container, log)
+    return _result(runtime.wait_for(child), container, log)

@@ -155,7 +155,8 @@ def _values(
     log = f"{run_directory}/runtime.log"
     run = ["run", "--detach", "--bundle", directory, "--pid-file", f"{run_directory}/pid"]
     if options["tty"]:
-        run += ["--console-socket", f"{run_directory}/console"]
+        # The supervisor puts its own name of the socket there: that path may be longer than an address holds.
+        run += ["--console-socket", "@console"]
     return {
         "id": container.id,
         "run": runtime.command(log, *run, container.id),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cooper.containers import record
+from cooper.containers.locks import sweep
 from cooper.containers.settle import settle_all, settle_locked
 from cooper.errors import Conflict, Error
 from cooper.state.database import connect
@@ -39,6 +40,7 @@ def find_locked(settings: Settings, database: Database, container_id: str) -> Co
 
 def every(settings: Settings, database: Database) -> list[Container]:
     """All containers, newest first, as they are now."""
+    sweep(settings, {row[0] for row in database.query("SELECT id FROM container")})
     return settle_all(settings, database, record.select(database))
 
 

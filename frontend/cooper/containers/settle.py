@@ -48,7 +48,9 @@ def settle_all(settings: Settings, database: Database, containers: Iterable[Cont
             if now is not None:
                 settle_locked(settings, database, now)
                 now = record.get(database, container.id)
-            if now is not None:
+            if now is None:
+                lock.remove()
+            else:
                 result.append(now)
     return result
 
@@ -138,7 +140,9 @@ def clear_run_directory(settings: Settings, container_id: str) -> None:
 
 def clean_up(settings: Settings, database: Database, container_id: str) -> None:
     """Settles one container, waiting for its lock."""
-    with ContainerLock(settings, container_id):
+    with ContainerLock(settings, container_id) as lock:
         container = record.get(database, container_id)
-        if container is not None:
+        if container is None:
+            lock.remove()
+        else:
             settle_locked(settings, database, container)

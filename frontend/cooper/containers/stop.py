@@ -6,9 +6,8 @@ import time
 
 from cooper.cli.output import warn
 from cooper.containers import record
-from cooper.containers.locks import ContainerLock
 from cooper.containers.runtime import Runtime
-from cooper.containers.settle import settle_locked
+from cooper.containers.settle import clean_up
 from cooper.supervisor import client
 
 TYPE_CHECKING = False
@@ -57,10 +56,7 @@ class Stopping:
         settings, database = self._settings, self._database
         if self._supervisor is not None:
             self._supervisor.wait(client.FINISHED)
-        with ContainerLock(settings, self._container.id):
-            container = record.get(database, self._container.id)
-            if container is not None:
-                settle_locked(settings, database, container)
+        clean_up(settings, database, self._container.id)
         if self._supervisor is not None:
             self._supervisor.send(client.DONE)
             self._supervisor.close()

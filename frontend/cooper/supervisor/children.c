@@ -11,6 +11,7 @@
 #include "supervisor.h"
 
 #define CHILDREN_MAX 64
+#define UNKNOWN_MAX 256
 
 static struct child {
 	pid_t pid;
@@ -18,7 +19,13 @@ static struct child {
 	void *context;
 } children[CHILDREN_MAX];
 static struct watch signals = {.fd = -1};
-static pid_t held;
+/* Orphans that ended before the command that left them did: it says which one is to be adopted. */
+static struct {
+	pid_t pid;
+	int status;
+} unknown[UNKNOWN_MAX];
+static size_t unknown_count;
+static bool expecting;
 
 extern char **environ;
 
@@ -74,30 +81,38 @@ pid_t child_start(char *const *arguments, const int streams[3], ended callback, 
 	return pid;
 }
 
-static void reap(pid_t which)
+static bool call_back(pid_t pid, int status)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (children[i].pid == pid) {
+			children[i].pid = 0;
+			children[i].callback(status, children[i].context);
+			return true;
+		}
+	return false;
+}
+
+/* Everything is reaped at once: a PID namespace does not end before its last process is. */
+static void reap(void)
 {
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(which, &status, WNOHANG)) > 0)
-		for (size_t i = 0; i < CHILDREN_MAX; i++)
-			if (children[i].pid == pid) {
-				ended callback = children[i].callback;
-
-				children[i].pid = 0;
-				if (pid == held)
-					return callback(status, children[i].context);
-				callback(status, children[i].context);
-				break;
-			}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (!call_back(pid, status) && expecting) {
+			unknown[unknown_count % UNKNOWN_MAX].pid = pid;
+			unknown[unknown_count++ % UNKNOWN_MAX].status = status;
+		}
 }
 
-/* While a command runs whose orphan is to be adopted, nothing else is reaped: the orphan may end before it is known. */
-void children_hold(pid_t only)
+void children_expect(bool orphan)
 {
-	held = only;
-	if (!held)
-		reap(-1);
+	size_t count = unknown_count < UNKNOWN_MAX ? unknown_count : UNKNOWN_MAX;
+
+	expecting = orphan;
+	unknown_count = 0;
+	for (size_t i = 0; !orphan && i < count; i++)
+		call_back(unknown[i].pid, unknown[i].status);
 }
 
 static void signalled(struct watch *watch, uint32_t events)
@@ -108,7 +123,7 @@ static void signalled(struct watch *watch, uint32_t events)
 	while (read(watch->fd, &info, sizeof info) == sizeof info)
 		if (info.ssi_signo == SIGTERM)
 			life_stop(settings.stop_signal, settings.stop_seconds);
-	reap(held ? held : -1);
+	reap();
 }
 
 void children_watch(void)

@@ -114,7 +114,7 @@ static void exec_ended(int result, void *context)
 	} else {
 		conclude(126);
 	}
-	children_hold(0);
+	children_expect(false);
 }
 
 static void check(void)
@@ -133,7 +133,7 @@ static void check(void)
 	pid = child_start(settings.check, streams, exec_ended, NULL);
 	close(ends[1]);
 	if (pid)
-		children_hold(pid);
+		children_expect(true);
 	else
 		conclude(126);
 }

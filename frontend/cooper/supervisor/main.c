@@ -192,7 +192,7 @@ static void run_ended(int status, void *context)
 			length = (size_t)snprintf(text, sizeof text, "the runtime ended with %d", exit_status(status));
 		did_not_start(text, length);
 	}
-	children_hold(0);
+	children_expect(false);
 }
 
 static void start(void)
@@ -210,12 +210,15 @@ static void start(void)
 	if (console_listen())
 		fail("listen on the console socket");
 	status_write();
+	for (char **word = settings.run; settings.terminal && *word; word++)
+		if (!strcmp(*word, "@console"))
+			*word = console_path();
 	pid = child_start(settings.run, child, run_ended, NULL);
 	for (int i = 0; i < 3; i++)
 		if (child[i] >= 0)
 			close(child[i]);
 	if (pid)
-		return children_hold(pid);
+		return children_expect(true);
 	char text[256];
 	int length = snprintf(text, sizeof text, "cannot run %s: %s", settings.run[0], strerror(errno));
 

@@ -226,6 +226,14 @@ int console_listen(void)
 	return 0;
 }
 
+char *console_path(void)
+{
+	static char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/fd/%d/console", (int)getpid(), run_directory);
+	return path;
+}
+
 static void take_terminal(int master)
 {
 	struct stream *stream = &streams[0];

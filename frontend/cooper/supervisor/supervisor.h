@@ -91,6 +91,7 @@ const char *stream_chunk(unsigned stream, size_t *length);
 size_t input_write(const char *data, size_t length); /* how much; of the rest, clients_input_ready tells */
 void input_end(void);
 int console_listen(void);
+char *console_path(void); /* of the socket that the runtime connects to */
 
 /* clients.c */
 void clients_listen(void);
@@ -110,7 +111,8 @@ pid_t child_start(char *const *arguments, const int streams[3], ended callback, 
 void child_adopt(pid_t pid, ended callback, void *context);
 void child_forget(pid_t pid);
 void children_watch(void);
-void children_hold(pid_t only); /* reap no other until released with 0: its orphan is not known yet */
+/* While a command runs whose orphan is to be adopted, the ends of others are kept; false: told to who has adopted them. */
+void children_expect(bool orphan);
 int exit_status(int status);
 
 /* files.c: small files in the run directory, which is descriptor run_directory. */

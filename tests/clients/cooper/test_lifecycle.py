@@ -171,7 +171,7 @@ def test_exec(cooper: Cooper) -> None:
     assert cooper.run("exec", "one", "nonexistent", status=127).stderr.count(b"\n") == 1
     cooper.run("exec", "one", "/etc/plain", status=126)
     cooper.run("exec", "-d", "one", "sleep", "1234")
-    assert "sleep 1234" in cooper.out("top", "one", "args")
+    eventually(lambda: "\nsleep 1234" in cooper.out("top", "one", "args"), "it runs")
     cooper.run("stop", "one")
     assert "is not running" in cooper.error("exec", "one", "true")
 

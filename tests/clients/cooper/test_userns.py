@@ -21,7 +21,8 @@ def test_no_two_containers_share_ids(cooper: Cooper) -> None:
     """--userns auto gives each a range of its own, which is free again when the container is removed."""
     for name in ("one", "two"):
         cooper.run("run", "-d", "--name", name, "--userns", "auto", "busybox", "sleep", "1000")
-    maps = [numbers(cooper.out("exec", name, *MAP)) for name in ("one", "two")]
+    pids = [cooper.inspect(name, "{{.State.Pid}}") for name in ("one", "two")]
+    maps = [numbers(Path(f"/proc/{pid}/uid_map").read_text()) for pid in pids]
     assert [(each[0][0], each[0][2]) for each in maps] == [(0, 65536), (0, 65536)]
     first, second = sorted(each[0][1] for each in maps)
     assert first >= 65536 and second >= first + 65536
