@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _PIECE = 1 << 16
 _NEVER = b"9"
 _FILES = 1000
+# While files are renamed, the one with the highest number first, one number is free.
+_GAP = 1
 
 
 class Reader:
@@ -58,12 +60,15 @@ class Reader:
     def _number(self) -> int:
         """Which the open file is now, 0 for the one that is written; -1 if it is gone."""
         own = posix.fstat(self._file).st_ino
+        missing = 0
         for number in range(_FILES):
             try:
                 if posix.stat(self._name(number)).st_ino == own:
                     return number
+                missing = 0
             except FileNotFoundError:
-                if number:
+                missing += 1
+                if missing > _GAP:
                     break
         return -1
 
@@ -81,14 +86,26 @@ class Reader:
 
     def _oldest(self) -> int:
         """The file with the highest number, opened; 0 if there is none. Files may be renamed meanwhile."""
-        number = 0
         while True:
-            while number < _FILES and posix.access(self._name(number + 1), posix.F_OK):
-                number += 1
+            number = self._highest()
             file = _open(self._name(number))
-            if not file or not posix.access(self._name(number + 1), posix.F_OK):
+            if not file:
+                if not number:
+                    return 0
+            elif self._highest() == number:
                 return file
-            posix.close(file)
+            else:
+                posix.close(file)
+
+    def _highest(self) -> int:
+        highest, missing, number = 0, 0, 1
+        while missing <= _GAP and number < _FILES:
+            if posix.access(self._name(number), posix.F_OK):
+                highest, missing = number, 0
+            else:
+                missing += 1
+            number += 1
+        return highest
 
 
 def _open(path: str) -> int:
