@@ -60,7 +60,8 @@ class Layers:
 
     def options(self) -> dict[str, str]:
         """Options with a value."""
-        return dict(_OPTIONS)
+        # With userxattr there are neither, and the kernel does not want to hear of them.
+        return {"index": "off"} if self.rootless else dict(_OPTIONS)
 
     def flags(self) -> list[str]:
         """Options without a value."""
