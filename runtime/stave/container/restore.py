@@ -20,6 +20,8 @@ The container's first process is a child of this one, as after `create`.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from signal import SIGKILL
 from typing import Any
 
@@ -27,7 +29,7 @@ from ocispec.config import load_config
 from ocispec.errors import InvalidJSON
 from ocispec.jsontext import dumps, loads
 from ocispec.types import Config, Linux
-from stave.cgroups.manage import remove_created
+from stave.cgroups.manage import kill, remove_created
 from stave.cgroups.plan import CgroupPlan, join_operations
 from stave.container.caller import check_console, write_pid_file
 from stave.container.create import initial_state, plan_groups, real_path, with_plugins
@@ -41,7 +43,7 @@ from stave.container.state import Container, read_process
 from stave.criu.client import Criu, CriuError, with_excerpt
 from stave.criu.client import Process as CriuProcess
 from stave.criu.messages import RESTORE
-from stave.errors import Error, KernelError
+from stave.errors import ConfigError, Error, KernelError
 from stave.host.facts import read_facts
 from stave.native import module as native
 from stave.plan.create import plan_create
@@ -123,38 +125,29 @@ class _Restoration:
         container.save()
         # criu wants the root file system to be a mount, in the mount namespace that its directories are of.
         native.isolate_root(rootfs)
-        directories = Directories(options, _LOG, make=False)
-        opened: list[int] = []
-        try:
-            executor = self._scaffold(cgroups)
-            try:
-                executor.run()
-                request = criu.request(RESTORE)
-                external = external_mounts([*executor.program, *self._masks()], executor.pid)
-                self._fill(request.opts, directories, external, opened)
-                _add_cgroup_roots(request.opts, cgroups, facts.cgroups)
-                process = criu.begin(keep=opened)
+        with ExitStack() as stack:
+            directories = Directories(options, _LOG, make=False)
+            stack.callback(directories.close)
+            request = criu.request(RESTORE)
+            _add_cgroup_roots(request.opts, cgroups, facts.cgroups)
+            with self._scaffold(cgroups) as scaffold:
+                external = external_mounts([*scaffold.program, *self._masks()], scaffold.pid)
+                keep = self._fill(request.opts, directories, external, stack)
+                process = criu.begin(keep=keep)
+                stack.callback(process.end)
                 _join(process, cgroups)  # before the scaffold ends: a scope ends with its last process
-            finally:
-                executor.close()
-                executor.kill()
             try:
                 process.carry_out(request, self._notice)
             except CriuError as error:
                 raise with_excerpt(error, "restore", directories.log) from error
-            finally:
-                process.end()
-        finally:
-            directories.close()
-            for descriptor in opened:
-                os.close(descriptor)
         if not container.state["ready"]:
             raise Error("criu has not said which process it restored")
 
-    def _scaffold(self, cgroups: CgroupPlan) -> Executor:
-        """What makes the cgroups and, in the root file system, all mount points.
+    @contextmanager
+    def _scaffold(self, cgroups: CgroupPlan) -> Iterator[Executor]:
+        """The cgroups are there and, in the root file system, all mount points.
 
-        Its process makes the mounts of `create`, in a mount namespace that goes with it.
+        Meanwhile a process has the mounts of `create`, in a mount namespace that goes with it.
         """
         plain = _plain(self.config)
         plan = plan_create(
@@ -174,23 +167,31 @@ class _Restoration:
             if operation.name == "pivot_root":
                 break
         program.add("wait_for_runtime", "")
+        null = os.open(NULL, os.O_RDWR | os.O_CLOEXEC)
         executor = Executor(
             program,
             state_directory=self.container.directory,
             descriptors={},
             on_pid=lambda _: None,
-            streams=_null_streams(),
+            streams=(null, null, null),
         )
         self.cgroups_made = executor.cgroups_made
-        return executor
+        try:
+            executor.run()
+            yield executor
+        finally:
+            executor.close()
+            executor.kill()
+            os.close(null)
 
     def _masks(self) -> list[Operation]:
         masked = self.config.get("linux", {}).get("maskedPaths", ())
         return [Operation("mask_path", "/linux/maskedPaths", (path, None)) for path in masked]
 
     def _fill(
-        self, target: Any, directories: Directories, external: list[External], opened: list[int]
-    ) -> None:
+        self, target: Any, directories: Directories, external: list[External], stack: ExitStack
+    ) -> list[int]:
+        """The message `criu_opts` is complete; returns the descriptors that it names, which the stack closes."""
         options, container = self.options, self.container
         fill(target, options, directories, container.state["rootfs"], container.state["annotations"])
         target.evasive_devices = True
@@ -202,9 +203,13 @@ class _Restoration:
             target.lsm_mount_context = options.lsm_mount_context
         for mount in {each.key: each for each in external}.values():
             target.ext_mnt.add(key=mount.key, val=mount.source)
+        opened: list[int] = []
         for index, namespace in enumerate(self.config.get("linux", {}).get("namespaces", ())):
             if path := namespace.get("path"):
-                self._add_namespace(target, index, namespace["type"], path, opened)
+                descriptor = _add_namespace(target, f"/linux/namespaces/{index}", namespace["type"], path)
+                if descriptor >= 0:
+                    opened.append(descriptor)
+                    stack.callback(os.close, descriptor)
         for number, name in enumerate(_streams(directories.images)):
             if name.startswith("pipe:"):
                 target.inherit_fd.add(key=name, fd=number)
@@ -212,19 +217,7 @@ class _Restoration:
                 # The name of an open file lacks its first letter, which usually is "/". Under its full name criu
                 # would open our file anew, and expect the size and position of the old one.
                 target.inherit_fd.add(key=name[1:], fd=number)
-
-    def _add_namespace(self, target: Any, index: int, kind: str, path: str, opened: list[int]) -> None:
-        pointer = f"/linux/namespaces/{index}"
-        if kind in _JOINED:
-            target.join_ns.add(ns=_JOINED[kind], ns_file=path)
-            return
-        if kind not in _EXTERNAL:
-            raise KernelError(f"criu cannot join a {kind} namespace", 95, pointer)
-        try:
-            opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-        except OSError as error:
-            raise KernelError(f"open {path}", error.errno or 0, f"{pointer}/path") from error
-        target.inherit_fd.add(key=external_key(_EXTERNAL[kind]), fd=opened[-1])
+        return opened
 
     def _notice(self, script: str, pid: int, descriptors: list[int]) -> None:
         if script == "setup-namespaces":
@@ -277,6 +270,11 @@ class _Restoration:
         if self.hooks_ran and (hooks := self.config.get("hooks", {}).get("poststop")):
             state = dumps(self.container.describe("stopped")).encode()
             run_hooks("poststop", hooks, state, self.options.bundle, self.options.log_warning)
+        made = set(self.cgroups_made)
+        if own := {
+            name: path for name, path in self.container.state.get("cgroups", {}).items() if path in made
+        }:
+            kill(own)  # what a criu has left that was killed itself
         if "scope" in self.container.state:
             from stave.container.scope import stop
 
@@ -306,9 +304,19 @@ def _plain(config: Config) -> Config:
     }
 
 
-def _null_streams() -> tuple[int, int, int]:
-    null = os.open(NULL, os.O_RDWR | os.O_CLOEXEC)
-    return (null, null, null)
+def _add_namespace(target: Any, pointer: str, kind: str, path: str) -> int:
+    """criu knows the namespace that the container is to be in again; returns a descriptor that it needs, or -1."""
+    if kind in _JOINED:
+        target.join_ns.add(ns=_JOINED[kind], ns_file=path)
+        return -1
+    if kind not in _EXTERNAL:
+        raise ConfigError(f"{pointer}/path", f"criu cannot join a {kind} namespace")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise KernelError(f"open {path}", error.errno or 0, f"{pointer}/path") from error
+    target.inherit_fd.add(key=external_key(_EXTERNAL[kind]), fd=descriptor)
+    return descriptor
 
 
 def _streams(images: int) -> list[str]:
