@@ -66,6 +66,6 @@ def _linux() -> dict[str, Any]:
         "selinux": {"enabled": True},
         "memoryPolicy": {"modes": sorted(MEMORY_MODES), "flags": sorted(MEMORY_FLAGS)},
         "intelRdt": {"enabled": "intelRdt" not in unsupported.LINUX},
-        "netDevices": {"enabled": "netDevices" not in unsupported.LINUX},
+        "netDevices": {"enabled": True},
         "mountExtensions": {"idmap": {"enabled": True}},
     }

@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ocispec.types import Config
     from stave.container.executor import Executor
+    from stave.container.network_devices import NetworkDevices
     from stave.plan.program import Operation
     from stave.plan.result import Plan
 
@@ -168,6 +169,8 @@ class _Creation:
     def undo(self) -> None:
         """Nothing is left: process, cgroups, mounts (most die with the process), state directory."""
         if self.executor is not None:
+            if self.executor.network_devices:
+                self._return_network_devices(self.executor.network_devices)
             self.executor.kill()
         if self._hooks_ran() and (hooks := self.config.get("hooks", {}).get("poststop")):
             from stave.container.hooks import run_hooks
@@ -190,6 +193,13 @@ class _Creation:
 
             unmount_new(self.container.state["rootfs"], shared["before"])
         self.container.remove()
+
+    def _return_network_devices(self, devices: NetworkDevices) -> None:
+        """Virtual ones would end with the network namespace, and others come back under another name."""
+        try:
+            devices.move_back()
+        except (Error, OSError) as error:
+            self.options.log_warning(str(error))
 
     def _hooks_ran(self) -> bool:
         """Whether any hook of `create` was begun: then the poststop hooks may have something to clean up."""

@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from stave.container.network_devices import NetworkDevices
     from stave.plan.program import Operation
 
 
@@ -32,6 +33,7 @@ class Executor:
         master: the terminal's master once the container has sent it, owned by whoever takes it; else -1.
         begun: the container's operations that are known to have been begun.
         cgroups_made: the directories made, in order.
+        network_devices: those that were moved into the container, if there are any.
         times: (name, process, start, end) of operations in nanoseconds of CLOCK_MONOTONIC, if `traced`.
         on_pid: called whenever `pid` is known or has changed, before the process may go on.
         run_hook: runs a hook on the host: kind, path, arguments, environment, timeout.
@@ -57,6 +59,7 @@ class Executor:
         self.begun: list[Operation] = []
         self.cgroups_made: list[str] = []
         self.times: list[tuple[str, str, int, int]] = []
+        self.network_devices: NetworkDevices | None = None
         self.on_pid = on_pid
         self.run_hook = run_hook
         self.on_seccomp = on_seccomp
@@ -228,6 +231,13 @@ class Executor:
 
     def _set_rlimit(self, operation: Operation) -> None:
         native.set_rlimit(self.pid, *operation.arguments)
+
+    def _move_network_device(self, operation: Operation) -> None:
+        from stave.container.network_devices import NetworkDevices
+
+        device, name = operation.arguments
+        self.network_devices = self.network_devices or NetworkDevices(self.pid)
+        self.network_devices.move(device, name, operation.pointer)
 
     def _set_affinity(self, operation: Operation) -> None:
         native.set_affinity(self.pid, operation.arguments[1])

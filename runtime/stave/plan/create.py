@@ -74,6 +74,10 @@ def plan_create(
     on_host = [*oom_score(process), *cgroup_late, *cgroup_join]
     add_namespaces(program, namespaces, linux, facts, on_host, plan.warnings)
 
+    if devices := linux.get("netDevices"):
+        from stave.plan.network_devices import add_network_devices
+
+        add_network_devices(program, devices, facts)
     open_root(program, config, bundle, namespaces)
     labels = None
     if process.get("apparmorProfile") or process.get("selinuxLabel"):

@@ -148,6 +148,8 @@ RUNTIME: dict[str, tuple[str, str]] = {
     "run_id_mapper": ("program numbers", "tl"),
     "run_runtime_hook": ("kind path arguments environment timeout", "ttlli"),
     "set_rlimit": ("resource soft hard", "iii"),
+    # name: in the network namespace of the container's process; "%d" in it is for the kernel to fill in.
+    "move_network_device": ("device name", "tt"),
     # cpus: the list that the mask was made of.
     "set_affinity": ("cpus mask", "tb"),
     # priority: class and level as ioprio_set(2) takes them.

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ocispec.types import Linux
 
-LINUX = ("netDevices", "intelRdt")
+LINUX = ("intelRdt",)
 
 
 def refuse(linux: Linux) -> None:
