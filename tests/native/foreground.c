@@ -36,7 +36,7 @@ static void leave(int status)
 
 static void check_status(void)
 {
-	int status = stave_supervise(fork_child(leave, 7), -1);
+	int status = stave_supervise(fork_child(leave, 7), -1, -1, -1);
 
 	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
@@ -54,7 +54,7 @@ static void take_signal(int signal)
 
 static void check_signal(void)
 {
-	int status = stave_supervise(fork_child(take_signal, SIGUSR1), -1);
+	int status = stave_supervise(fork_child(take_signal, SIGUSR1), -1, -1, -1);
 
 	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1);
 }
@@ -87,7 +87,7 @@ static void check_output(void)
 		close(pipes[1]);
 		status = fork_child(flood, slave);
 		close(slave);
-		status = stave_supervise(status, master);
+		status = stave_supervise(status, master, -1, -1);
 		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 98);
 	}
 	close(pipes[1]);

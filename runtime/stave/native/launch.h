@@ -68,8 +68,8 @@ int stave_spawn(const char *path, char *const *arguments, char *const *environme
 		int output, const char *directory);
 
 /* Waits for `pid`, passing on to it the signals that this process gets and, if master is not -1, copying
- * between the terminal on stdin/stdout and `master`. Word of READY (sd_notify(3)) on the datagram socket ready_from, if it is not -1, goes on to ready_to.
- * Returns its wait status. */
+ * between the terminal on stdin/stdout and `master`. Word of READY (sd_notify(3)) on the datagram socket
+ * ready_from, if it is not -1, goes on to ready_to. Returns its wait status. */
 int stave_supervise(int pid, int master, int ready_from, int ready_to);
 
 int stave_abi(void);
