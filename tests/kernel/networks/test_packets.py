@@ -68,6 +68,16 @@ def test_a_published_port_crosses_the_families(world: World) -> None:
         assert world.outside.talk(HOST6, 8080, tcp) == "10.210.0.1"
         assert world.outside.exchange(HOST6, 5300, udp) == "10.210.0.1"
         world.host.talk("::1", 8080, tcp)
+        with world.host.connect("::1", 8080) as client:
+            client.sendall(b"x" * 1_000_000)
+            client.shutdown(socket.SHUT_WR)
+            server, _ = tcp.accept()
+            with server:
+                # One direction is over; the other goes on.
+                assert sum(len(data) for data in iter(lambda: server.recv(100_000), b"")) == 1_000_000
+                server.sendall(b"answer")
+            assert client.recv(100) == b"answer"
+            assert client.recv(100) == b""
 
 
 def test_ports_are_bound_to_what_was_asked(world: World) -> None:

@@ -90,8 +90,8 @@ class Place:
                 client.sendall(b"question")
                 assert server.recv(100) == b"question"
                 server.sendall(b"answer")
-                client.shutdown(socket.SHUT_WR)
                 assert client.recv(100) == b"answer"
+                client.shutdown(socket.SHUT_WR)
                 assert server.recv(100) == b""
         return plain(peer[0])
 
