@@ -1,0 +1,172 @@
+"""The commands on images, and images that go to other engines and back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .program import Cooper
+from .registry import docker_registry
+
+Podman = Callable[..., str]
+
+
+@pytest.fixture
+def images(cooper: Cooper) -> Iterator[Cooper]:
+    """Images that the test makes are gone in the end; `busybox` stays."""
+    yield cooper
+    cooper.run("rm", "--all", "--force")
+    for row in listed(cooper):
+        if row["Repository"] != "busybox":
+            cooper.run(
+                "rmi", "--force", row["ID"] if row["Tag"] == "<none>" else f"{row['Repository']}:{row['Tag']}"
+            )
+
+
+def listed(cooper: Cooper, *words: str) -> list[dict[str, Any]]:
+    """The rows of `images`."""
+    return [json.loads(line) for line in cooper.out("images", "--format", "json", *words).splitlines()]
+
+
+def test_images_are_made_listed_and_removed(images: Cooper, tmp_path: Path) -> None:
+    """Of a directory and of its tar from standard input; with names, history and what is known of them."""
+    source = tmp_path / "source"
+    (source / "etc").mkdir(parents=True)
+    (source / "etc/file").write_text("content")
+    tar = subprocess.run(["tar", "-C", source, "-czf", "-", "."], capture_output=True, check=True).stdout
+    first = images.out("import", "-c", 'CMD ["/true"]', "-c", "LABEL a=b", "-m", "mine", source, "made/one:1")
+    images.out("import", "-", "made/two", stdin=tar)
+    assert images.out("images", "-q", "--no-trunc", "made/one") == first
+    assert {f"{row['Repository']}:{row['Tag']}" for row in listed(images)} >= {
+        "made/one:1",
+        "made/two:latest",
+    }
+    assert [row["Repository"] for row in listed(images, "--filter", "label=a=b")] == ["made/one"]
+    assert {row["Tag"] for row in listed(images, "made/*")} == {"latest", "1"}
+    images.out("tag", "made/one:1", "other:2", "third")
+    assert images.out("image", "inspect", "-f", "{{.Config.Cmd}} {{len .RepoTags}}", "third") == "[/true] 3"
+    assert json.loads(images.out("image", "inspect", "third"))[0]["Id"] == first
+    assert "mine" in images.out("history", "third")
+    assert images.out("rmi", "third") == "Untagged: third:latest"
+    assert "several names" in images.error("rmi", first[7:20], status=1)
+    assert f"Deleted: {first}" in images.out("rmi", "-f", first)
+    assert "no such image" in images.error("rmi", "third", status=1)
+    assert images.out("rmi", "--force", "third") == ""
+    assert "reclaimed" in images.out("image", "prune", "--force")
+
+
+def test_an_image_in_use_stays(images: Cooper) -> None:
+    """Until its container is removed, unless by force, and then the container goes on."""
+    data = subprocess.run(
+        ["tar", "-C", "/", "-cf", "-", "bin/busybox"], capture_output=True, check=True
+    ).stdout
+    images.out("import", "-", "own", stdin=data)
+    images.out("create", "--name", "c1", "--network", "none", "own", "/bin/busybox", "echo", "alive")
+    assert "container" in images.error("rmi", "own", status=1)
+    images.out("image", "prune", "--force")
+    assert images.out("images", "-q", "own")
+    images.out("rmi", "--force", "own")
+    assert images.out("start", "--attach", "c1") == "alive"
+
+
+def test_archives_go_through_pipes(images: Cooper, tmp_path: Path) -> None:
+    """`save | load` in both forms; a file that is there whole or not at all."""
+    image = images.out("images", "-q", "--no-trunc", "busybox")
+    for form in ("docker-archive", "oci-archive"):
+        data = images.run("save", "--format", form, "busybox").stdout
+        other = Cooper(tmp_path / form, images.runtime)
+        assert other.run("load", "--quiet", stdin=data).stdout.decode() == "Loaded image: busybox:latest\n"
+        assert other.out("images", "-q", "--no-trunc") == image
+        assert "Deleted" in other.out("rmi", "busybox")
+    images.error("save", "-o", tmp_path / "x" / "y.tar", "busybox", status=1)
+    images.error("save", "-o", tmp_path / "z.tar", "busybox", "nothing", status=1)
+    assert not (tmp_path / "z.tar").exists()
+    assert "neither manifest.json nor index.json" in images.error("load", "-i", rootfs(tmp_path), status=1)
+
+
+def rootfs(place: Path) -> Path:
+    """A tar that is no archive of images."""
+    path = place / "rootfs.tar"
+    subprocess.run(["tar", "-C", "/", "-cf", path, "bin/busybox"], check=True)
+    return path
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    """podman with storage of its own, whose name is short as it has to be."""
+    program = shutil.which("podman")
+    if program is None:
+        pytest.skip("podman is not installed")
+    directory = tempfile.mkdtemp(prefix="podman-")
+    storage = ["--root", f"{directory}/root", "--runroot", f"{directory}/run", "--storage-driver", "vfs"]
+
+    def run(*words: str) -> str:
+        done = subprocess.run([program, *storage, *words], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    yield run
+    shutil.rmtree(directory)
+
+
+def test_images_go_to_podman_and_back(images: Cooper, tmp_path: Path, podman: Podman) -> None:
+    """Committed here and pushed, pulled and run there, committed there and pushed, pulled and run here."""
+    if shutil.which("docker-registry") is None:
+        pytest.skip("docker-registry is not installed")
+    with docker_registry(tmp_path) as address:
+        name = f"{address}/web"
+        images.out("run", "--name", "web", "--network", "none", "busybox", "sh", "-c", "echo ours >/file")
+        images.out("commit", "-c", 'CMD ["cat", "/file"]', "web", f"{name}:1")
+        assert "digest: sha256:" in images.out("push", f"{name}:1")
+        podman("pull", "--quiet", "--tls-verify=false", f"{name}:1")
+        limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--cgroups=disabled"]
+        runs = ["run", "--network", "none", *limits, "--name", "theirs", f"{name}:1"]
+        assert podman(*runs) == "ours"
+        podman("rm", "theirs")
+        podman(
+            "run",
+            "--network",
+            "none",
+            *limits,
+            "--name",
+            "theirs",
+            f"{name}:1",
+            "sh",
+            "-c",
+            "echo theirs >/file",
+        )
+        podman("commit", "--quiet", "theirs", f"{name}:2")
+        podman("rm", "theirs")
+        podman("push", "--quiet", "--tls-verify=false", f"{name}:2")
+        podman("rmi", "--all", "--force")
+        assert images.out("run", "--rm", "--network", "none", f"{name}:2", "cat", "/file") == "theirs"
+        digests = images.out("image", "inspect", "-f", "{{index .RepoDigests 0}}", f"{name}:2")
+        assert digests.startswith(f"{name}@sha256:")
+        assert "there is no image" in images.error("pull", f"{name}:3", status=1)
+
+
+def test_login_is_dockers(images: Cooper, tmp_path: Path) -> None:
+    """What a registry takes is kept, what it refuses is not; logout forgets it."""
+    if shutil.which("docker-registry") is None:
+        pytest.skip("docker-registry is not installed")
+    passwords = tmp_path / "htpasswd"
+    # me and secret, by bcrypt.
+    passwords.write_text("me:$2y$05$eR64qnrK3s5fVd1J0/aOYO9TwEhjHe/wleK8Mg.R9ZAE7DfCUFfoK\n")
+    env = {"DOCKER_CONFIG": str(tmp_path / "docker")}
+    with docker_registry(tmp_path, passwords) as address:
+        login = ["login", "-u", "me", "--password-stdin", address]
+        assert images.run(*login, stdin=b"wrong\n", env=env, status=1).stderr.startswith(b"cooper: ")
+        assert not (tmp_path / "docker").exists()
+        images.run("tag", "busybox", f"{address}/b:1")
+        assert b"log in" in images.run("push", f"{address}/b:1", env=env, status=1).stderr
+        images.run(*login, stdin=b"secret\n", env=env)
+        images.run("push", "--quiet", f"{address}/b:1", env=env)
+        assert images.run("logout", address, env=env).stdout == f"Removed login for {address}\n".encode()
+        images.run("push", f"{address}/b:1", env=env, status=1)
