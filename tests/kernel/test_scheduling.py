@@ -132,6 +132,13 @@ def test_impossible_memory_policy(container: Container) -> None:
     )
 
 
+@pytest.mark.skipif(Path("/sys/fs/resctrl/schemata").exists(), reason="resctrl is mounted")
+def test_without_resctrl(container: Container) -> None:
+    """Where no resctrl is mounted a group in it is an error. Spec: config-linux.md#intelrdt"""
+    container.linux["intelRdt"] = {"closID": "gold"}
+    assert container.fails().startswith("linux.intelRdt: no resctrl file system is mounted")
+
+
 def test_time_offsets(container: Container) -> None:
     """The container's clocks are ahead of the host's by what the configuration says."""
     container.linux["namespaces"] += [{"type": "time"}]

@@ -51,7 +51,6 @@ def features() -> dict[str, Any]:
 
 
 def _linux() -> dict[str, Any]:
-    from stave.plan import unsupported
     from stave.plan.capabilities import NAMES
     from stave.plan.namespaces import NAMESPACES
     from stave.plan.scheduling import MEMORY_FLAGS, MEMORY_MODES
@@ -65,7 +64,7 @@ def _linux() -> dict[str, Any]:
         "apparmor": {"enabled": True},
         "selinux": {"enabled": True},
         "memoryPolicy": {"modes": sorted(MEMORY_MODES), "flags": sorted(MEMORY_FLAGS)},
-        "intelRdt": {"enabled": "intelRdt" not in unsupported.LINUX},
+        "intelRdt": {"enabled": True, "schemata": True, "monitoring": True},
         "netDevices": {"enabled": True},
         "mountExtensions": {"idmap": {"enabled": True}},
     }

@@ -106,6 +106,11 @@ class _Creation:
         if self.options.listen_fds or self.options.notify_socket:
             config = self._as_service(config)
         self.plan = _plan(container, config, self.options, facts, cgroups)
+        if facts.resctrl:
+            from stave.plan.resctrl import own_directories
+
+            own = own_directories(config["linux"]["intelRdt"], container.id, facts.resctrl)
+            container.state["resctrl"] = [path for path in own if not exists(path)]
         container.state["namespaces"] = self.plan.namespaces
         container.state["startOperations"] = _after_start(self.plan)
         if config.get("mounts") and not self.plan.namespaces & CLONE_NEWNS:
@@ -188,6 +193,10 @@ class _Creation:
                 remove_created(self.container.state["cgroups"], self.executor.cgroups_made)
             except Error as error:
                 self.options.log_warning(str(error))
+        if groups := self.container.state.get("resctrl"):
+            from stave.container.resctrl import remove
+
+            remove(groups, self.options.log_warning)
         if shared := self.container.state.get("sharedMounts"):
             from stave.container.mounts import unmount_new
 

@@ -58,6 +58,10 @@ def destroy(container: Container, log_warning: Callable[[str], None]) -> None:
 
             stop(container.state, log_warning)
         remove(groups, container.state.get("cgroupsMade", ()))
+    if directories := container.state.get("resctrl"):
+        from stave.container.resctrl import remove as remove_resctrl
+
+        remove_resctrl(directories, log_warning)
     if shared := container.state.get("sharedMounts"):
         from stave.container.mounts import unmount_new
 

@@ -239,6 +239,11 @@ class Executor:
         self.network_devices = self.network_devices or NetworkDevices(self.pid)
         self.network_devices.move(device, name, operation.pointer)
 
+    def _enter_resctrl(self, operation: Operation) -> None:
+        from stave.container.resctrl import enter
+
+        enter(self.pid, *operation.arguments)
+
     def _set_affinity(self, operation: Operation) -> None:
         native.set_affinity(self.pid, operation.arguments[1])
 

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ocispec.types import Resources
+    from ocispec.types import Linux, Resources
 
 
 def update(root: str, container_id: str, changes: Resources, schemata: Mapping[str, str]) -> None:
@@ -64,8 +64,9 @@ def _update(container: Container, changes: Resources, schemata: Mapping[str, str
             enable_controllers(*operation.arguments)
     current = limits.read_current([each for each in operations if each.name != "enable_controllers"])
     writes = limits.order(current)
-    set_back = _tell_systemd(container, old, new)
+    set_back = _change_schemata(container, linux, schemata)
     try:
+        set_back = _both(_tell_systemd(container, old, new), set_back)
         limits.carry_out(writes)
     except BaseException:
         set_back()
@@ -77,6 +78,23 @@ def _update(container: Container, changes: Resources, schemata: Mapping[str, str
         set_back()
         limits.set_back(writes)
         raise
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    def call() -> None:
+        first()
+        second()
+
+    return call
+
+
+def _change_schemata(container: Container, linux: Linux, schemata: Mapping[str, str]) -> Callable[[], None]:
+    """The container's resctrl group has these schemata."""
+    if not schemata:
+        return lambda: None
+    from stave.container.resctrl import change
+
+    return change(linux["intelRdt"], container.id, schemata)
 
 
 def _tell_systemd(container: Container, old: Resources, new: Resources) -> Callable[[], None]:

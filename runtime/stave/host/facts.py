@@ -45,6 +45,7 @@ class Facts:
         rootless: whether the runtime lacks root's power over the host (not uid 0, or uid 0 of a user namespace).
         last_capability: highest capability number that the kernel knows.
         held_capabilities: bit mask of the capabilities in the runtime's own bounding set; others cannot be granted.
+        resctrl: mount point of the resctrl file system, "" if there is none; read only for a configuration with intelRdt.
         security_modules: those of "apparmor" and "selinux" that are enabled; read only where a configuration has labels.
     """
 
@@ -58,6 +59,7 @@ class Facts:
         "egid",
         "id_mappers",
         "delegated",
+        "resctrl",
     )
 
     def __init__(
@@ -71,6 +73,7 @@ class Facts:
         egid: int = 0,
         id_mappers: tuple[str, str] | None = None,
         delegated: str = "",
+        resctrl: str = "",
     ) -> None:
         self.cgroups = cgroups
         self.euid = euid
@@ -81,6 +84,7 @@ class Facts:
         self.egid = egid
         self.id_mappers = id_mappers
         self.delegated = delegated
+        self.resctrl = resctrl
 
 
 def read_facts(config: Config | None = None, process: Process | None = None) -> Facts:
@@ -108,6 +112,10 @@ def read_facts(config: Config | None = None, process: Process | None = None) -> 
         from stave.host.security import security_modules
 
         facts.security_modules = security_modules()
+    if config and "intelRdt" in config.get("linux", {}):
+        from stave.host.resctrl import resctrl_mount
+
+        facts.resctrl = resctrl_mount()
     return facts
 
 

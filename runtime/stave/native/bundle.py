@@ -31,7 +31,7 @@ HOT = (
     " stave.plan stave.plan.capabilities stave.plan.cgroup_mounts stave.plan.constants stave.plan.create"
     " stave.plan.devices stave.plan.execute stave.plan.hooks stave.plan.mount_options stave.plan.mounts"
     " stave.plan.namespaces stave.plan.operations stave.plan.paths stave.plan.process stave.plan.program"
-    " stave.plan.result stave.plan.rlimits stave.plan.rootfs stave.plan.sysctl stave.plan.unsupported"
+    " stave.plan.result stave.plan.rlimits stave.plan.rootfs stave.plan.sysctl"
     " stave.seccomp stave.seccomp.cache"
 ).split()
 

@@ -11,7 +11,6 @@ from stave.plan.process import add_console, add_directory, add_execution, add_se
 from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
 from stave.plan.rootfs import close_up, enter_root, open_root
-from stave.plan.unsupported import refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,13 +64,16 @@ def plan_create(
     linux = config.get("linux", {})
     hooks = config.get("hooks", {})
     process = config.get("process", NO_PROCESS)
-    refuse(linux)
     namespaces = Namespaces(linux.get("namespaces", ()))
     plan = Plan(namespaces.own)
     program = plan.program
 
     program.operations += cgroup_setup
     on_host = [*oom_score(process), *cgroup_late, *cgroup_join]
+    if "intelRdt" in linux:
+        from stave.plan.resctrl import plan_resctrl
+
+        on_host += plan_resctrl(linux["intelRdt"], container_id, facts)
     add_namespaces(program, namespaces, linux, facts, on_host, plan.warnings)
 
     if devices := linux.get("netDevices"):

@@ -150,6 +150,8 @@ RUNTIME: dict[str, tuple[str, str]] = {
     "set_rlimit": ("resource soft hard", "iii"),
     # name: in the network namespace of the container's process; "%d" in it is for the kernel to fill in.
     "move_network_device": ("device name", "tt"),
+    # A group of the resctrl file system; how: "make", "make or match" (its schemata) or "find".
+    "enter_resctrl": ("group how schemata", "ttl"),
     # cpus: the list that the mask was made of.
     "set_affinity": ("cpus mask", "tb"),
     # priority: class and level as ioprio_set(2) takes them.
