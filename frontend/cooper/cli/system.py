@@ -1,4 +1,4 @@
-"""`cooper system info`, `df`, `prune` and `restart`."""
+"""`cooper system info`, `df`, `prune`, `stop` and `restart`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ COMMAND = Command(
         ("cooper system info", "this machine, and where cooper keeps things"),
         ("cooper system df", "what takes how much space"),
         ("cooper system prune", "remove containers that do not run, networks and images that nobody uses"),
+        ("cooper system stop", "before a shutdown; `system restart` starts again what is to run always"),
         ("cooper system restart", "after a reboot, start what is to run always"),
     ),
 )

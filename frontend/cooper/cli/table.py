@@ -50,6 +50,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "system info": ("system", "show this machine, and where cooper keeps things"),
     "system df": ("system", "show what takes how much space"),
     "system prune": ("system", "remove what nobody uses"),
+    "system stop": ("system", "stop all containers, as before a shutdown"),
+    "completion": ("completion", "print a script that completes command lines in the shell"),
     "system restart": ("system", "start what is to run always"),
     "rename": ("rename", "give a container another name"),
     "pull": ("pull", "get images from a registry"),

@@ -184,6 +184,24 @@ def restart(invocation: Invocation) -> int:
     return status
 
 
+def stop(invocation: Invocation) -> int:
+    """`cooper system stop`: all containers have ended; for their restart policies nobody has stopped them."""
+    from cooper.containers.stop import Stopping
+
+    settings = invocation.settings
+    database = open_database(settings)
+    asked = [
+        (each, Stopping(settings, database, each))
+        for each in every(settings, database)
+        if each.state == record.RUNNING
+    ]
+    for container, stopping in asked:
+        stopping.wait()
+        record.update(database, container.id, stopped=0)
+        print_line(container.name)
+    return 0
+
+
 def _is_to_run(container: record.Container) -> bool:
     """Whether its restart policy wants it up after a reboot."""
     policy = container.options["restart"]["name"]
