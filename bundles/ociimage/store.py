@@ -76,8 +76,8 @@ class Store:
 
     def change(self, function: Callable[[list[Descriptor]], list[Descriptor]]) -> None:
         """Replaces the index's descriptors by what `function` makes of them."""
-        self.create()
-        with Lock(f"{self.root}/index.lock"):
+        # Whoever collects garbage takes files with temporary names for that.
+        with self.adding(), Lock(f"{self.root}/index.lock"):
             entries = function(self._entries())
             index = {
                 "schemaVersion": 2,

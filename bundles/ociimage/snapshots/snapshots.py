@@ -214,11 +214,14 @@ class Snapshots:
         path = self.path(container_id)
         self.unmount(container_id)
         gone = f"{self.store.blobs.temporary}/gone-{os.urandom(8).hex()}"
-        try:
-            os.rename(path, gone)
-        except FileNotFoundError:
+        if not os.path.exists(path):
             return
-        _remove(gone)
+        with self.store.adding():
+            try:
+                os.rename(path, gone)
+            except FileNotFoundError:
+                return
+            _remove(gone)
 
     def usage(self, container_id: str) -> int:
         """Bytes of the files that the container has written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -67,10 +68,12 @@ def place(ground: str | None) -> Iterator[Path]:
 @pytest.fixture
 def store(place: Path) -> Iterator[Store]:
     """An empty store; when the test is over nothing half made is in it, and no descriptor was left open."""
+    gc.collect()  # errors of earlier tests hold files of theirs
     before = len(os.listdir("/proc/self/fd"))
     made = Store(str(place / "store"))
     yield made
-    assert len(os.listdir("/proc/self/fd")) == before
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before
     temporary = place / "store/tmp"
     if temporary.exists():
         assert list(temporary.iterdir()) == []

@@ -185,6 +185,25 @@ def test_many_processes_add_and_remove(store: Store, place: Path) -> None:
     assert blobs(store) == 8 * 3 + 1
 
 
+def test_names_and_containers_change_while_garbage_is_collected(store: Store, place: Path) -> None:
+    """What has a temporary name for a moment is not taken for what a killed process left."""
+    add(store, place, "one", "x")
+
+    def work(number: int) -> None:
+        own = Store(store.root)
+        containers = Snapshots(own)
+        for turn in range(30):
+            if number % 2:
+                collect(own)
+                continue
+            own.tag("one", f"name{number}:{turn}")
+            containers.prepare(f"c{number}", own.resolve("one"))
+            containers.remove(f"c{number}")
+
+    all_of(6, work)
+    assert len(store.resolve("one").names) == 1 + 3 * 30
+
+
 def test_many_containers_start_at_once(store: Store, snapshots: Snapshots, place: Path) -> None:
     """Of an image whose layers nobody has unpacked yet: they are unpacked once, and all containers have them."""
     add(store, place, "one", "x", "y")
