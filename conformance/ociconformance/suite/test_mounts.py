@@ -12,7 +12,8 @@ from ociconformance.bundle import Config, bind, mount
 from ociconformance.clauses.config import OPTIONS_MUST, OPTIONS_SHOULD
 from ociconformance.container import Container
 from ociconformance.probe import Mount, mount_at, mounts
-from ociconformance.testing import case, covers
+from ociconformance.runtime import Identity
+from ociconformance.testing import case, covers, unclaimed
 
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
 _MS_REMOUNT, _MS_NOATIME, _MS_NODIRATIME, _MS_BIND, _MS_REC, _MS_PRIVATE, _MS_SHARED = (
@@ -110,6 +111,15 @@ def test_order(container: Container, place: Path) -> None:
     points = [each.point for each in mounts("\n".join(said.splitlines()[1:]))]
     configured = [each["destination"] for each in container.config["mounts"]]
     assert [point for point in points if point in configured] == configured
+
+
+@covers("config/mounts/order", "config/mounts/option/ro", "config/mounts/option/rw")
+def test_options_of_a_covered_mount(container: Container, place: Path) -> None:
+    """The options of a mount are its own, also if a later mount covers it."""
+    container.mount(mount("/tmp", "ro", type="tmpfs", source="below"), bind(place, "/tmp"))
+    said = container.says("cat /proc/self/mountinfo; touch /tmp/file && echo written")
+    below, above = [each.options for each in mounts(said.removesuffix("written")) if each.point == "/tmp"]
+    assert "ro" in below and "rw" in above and said.endswith("written")
 
 
 @covers("config/mounts/destination/present", "config/mounts/source/bind")
@@ -355,13 +365,18 @@ def owners(container: Container, place: Path, entry: Config, *names: str) -> lis
     return said
 
 
-def _skip_without_support(place: Path) -> None:
-    """The kernel can map the IDs of a tmpfs since 6.3."""
+@pytest.fixture
+def idmap(identity: Identity) -> None:
+    """The runtime does not say that it has no mapped mounts, and the kernel can map the IDs of a tmpfs."""
+    extensions = ((identity.features or {}).get("linux") or {}).get("mountExtensions") or {}
+    if not (extensions.get("idmap") or {}).get("enabled", True):
+        unclaimed("mountExtensions.idmap")
     release = tuple(int(word) for word in os.uname().release.split("-")[0].split(".")[:2])
     if release < (6, 3):
         pytest.skip("the kernel does not map IDs of a tmpfs, which root file systems are on here")
 
 
+@pytest.mark.usefixtures("idmap")
 @pytest.mark.parametrize(
     ("option", "kind", "names", "expected"),
     [
@@ -383,7 +398,6 @@ def test_mapped_mount(
     container: Container, place: Path, option: str, kind: str, names: list[str], expected: list[str]
 ) -> None:
     """The owners of files are mapped as the mount says, below it only with ridmap."""
-    _skip_without_support(place)
     entry = {
         **bind(tree(place), "/tmp"),
         "options": [kind, option],
@@ -393,19 +407,19 @@ def test_mapped_mount(
     assert owners(container, place, entry, *names) == expected
 
 
+@pytest.mark.usefixtures("idmap")
 @covers("config/mounts/mappings")
 def test_mapped_mount_without_an_option(container: Container, place: Path) -> None:
     """The mappings are enough, without idmap."""
-    _skip_without_support(place)
     entry = {**bind(tree(place), "/tmp"), "uidMappings": MAPPINGS, "gidMappings": MAPPINGS}
     assert owners(container, place, entry, "outer") == ["5003:5004"]
 
 
+@pytest.mark.usefixtures("idmap")
 @covers("config/mounts/idmap/container-mappings", "config/mounts/ridmap/container-mappings")
 @pytest.mark.parametrize("option", ["idmap", "ridmap"])
 def test_mapping_of_the_container(container: Container, place: Path, option: str) -> None:
     """Without mappings of its own a mount gets those of the container, or is refused."""
-    _skip_without_support(place)
     source = tree(place)
     os.chown(source / "outer", 3, 4)
     container.user_namespace()

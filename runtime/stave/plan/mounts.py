@@ -135,6 +135,8 @@ def plan_mounts(
         options = parse_options(entry.get("options", ()))
         target = clean(entry["destination"])
         kind = entry.get("type", "")
+        if not options.remount:
+            _finish_covered(planned, target)
         if options.remount:
             _add_remount(steps, pointer, target, options)
         elif options.bind or kind == "bind":
@@ -184,6 +186,13 @@ def _open_source(pointer: str, source: str, target: str, options: MountOptions, 
     if options.idmap_recursive:
         bits |= SOURCE_MAP_ALL
     return Operation("open_source", pointer, (source, target, bits, ids))
+
+
+def _finish_covered(planned: Mounts, target: str) -> None:
+    """Mounts that one on `target` hides turn read-only now: later their paths lead elsewhere."""
+    covered = [each for each in planned.read_only if f"{each.arguments[0]}/".startswith(f"{target}/")]
+    planned.steps.operations += covered
+    planned.read_only = [each for each in planned.read_only if each not in covered]
 
 
 def _add_mount(program: Program, pointer: str, entry: Mount, target: str, options: MountOptions) -> None:

@@ -218,6 +218,19 @@ def test_read_only_once_filled(kind: str, target: str, word: str) -> None:
     assert in_order(plan, "mount", "make_node", "pivot_root", "remount", "new_session")
 
 
+@pytest.mark.parametrize("cover", ["/a/run", "/a"])
+def test_read_only_before_it_is_covered(cover: str) -> None:
+    """What a later mount hides is made read-only before that: its path leads to the later one from then on."""
+    plan = plan_mounts(
+        {"destination": "/a/run", "type": "tmpfs", "options": ["ro"]},
+        {"destination": "/a/run/below", "type": "tmpfs"},
+        {"destination": cover, "type": "tmpfs"},
+    )
+    names = [operation.name for operation in plan.program.operations]
+    last = max(index for index, name in enumerate(names) if name == "mount")
+    assert names.count("remount") == 1 and names.index("remount") == last - 1
+
+
 def test_remount() -> None:
     """It changes what the options mention, of the mount and of its file system."""
     assert mount("tmpfs", "/tmp", "remount", "ro", "exec", "size=1m", "private") == {
