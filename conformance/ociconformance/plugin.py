@@ -131,7 +131,8 @@ def _message(call: pytest.CallInfo[None]) -> str:
         return ""
     places = [(Path(each.path).name, each.lineno + 1) for each in call.excinfo.traceback]
     file, line = next((place for place in reversed(places) if place[0].startswith("test_")), places[-1])
-    return f"{call.excinfo.exconly().removeprefix('AssertionError: ')}\n({file}:{line})"
+    text = call.excinfo.exconly().removeprefix("AssertionError: ").replace("\n  Use -v to get more diff", "")
+    return f"{text}\n({file}:{line})"
 
 
 @pytest.fixture(scope="session")

@@ -365,7 +365,10 @@ CONFIG = Document(
             required("config/process/user/gid/present", "gid is there, or the configuration is refused."),
             means("config/process/user/gid", "The program runs as gid, as counted in the container."),
             means("config/process/user/umask", "The program has the configured umask."),
-            means("config/process/user/umask-unset", "Without one it has the umask of the runtime's caller."),
+            should_not(
+                "config/process/user/umask-unset",
+                "Without one the umask of the runtime's caller is not changed.",
+            ),
             means(
                 "config/process/user/additional-gids", "The program has additionalGids, and no other groups."
             ),

@@ -1,12 +1,176 @@
-"""The report as one page."""
+"""The report as one page for people: every clause, the runtimes side by side, details that unfold.
+
+The page is self-contained: page.css and page.js are written into it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from pathlib import Path
 
-from ociconformance.results import Result
+from ociconformance.clauses import CLAUSES, DOCUMENTS, SPEC_VERSION, Clause, Document
+from ociconformance.clauses.model import Section
+from ociconformance.results import DEVIATION, FAIL, FIXED, PASS, SKIP, UNCLAIMED, VERDICTS, Result, Test
+
+UNTESTED = "untested"
+LABELS = {
+    PASS: ("✓", "holds"),
+    DEVIATION: ("≠", "known deviation"),
+    FAIL: ("✗", "fails"),
+    FIXED: ("!", "unexpectedly passes"),
+    UNCLAIMED: ("○", "not claimed"),
+    SKIP: ("–", "skipped here"),
+    UNTESTED: ("·", "no test"),
+}
+"""The sign of a verdict on a clause, and the words for it."""
+
+_HERE = Path(__file__)
 
 
 def render(results: Sequence[Result], machine: str) -> str:
     """The page."""
-    return "<!doctype html>"
+    style = _HERE.with_name("page.css").read_text(encoding="utf-8")
+    script = _HERE.with_name("page.js").read_text(encoding="utf-8")
+    names = " · ".join(result.title for result in results)
+    return "".join(
+        [
+            "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n",
+            '<meta name=viewport content="width=device-width, initial-scale=1">\n',
+            f"<title>Conformance: {escape(names)}</title>\n",
+            f"<style>\n{style}:root {{ --runtimes: {len(results)}; }}\n</style>\n",
+            *_head(results, machine),
+            *_tools(results),
+            f"<div class=columns><span>Clause</span>{''.join(f'<span>{escape(each.name)}</span>' for each in results)}</div>\n",
+            "<main>\n",
+            *(part for document in DOCUMENTS for part in _document(document, results)),
+            "<p id=nothing hidden>No clause matches.</p>\n</main>\n",
+            f"<script>\n{script}</script>\n</html>\n",
+        ]
+    )
+
+
+def prose(text: str) -> str:
+    """Text of ours, with what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
+def verdict(result: Result, clause: Clause) -> str:
+    """How a clause fares on a runtime, for the reader."""
+    return result.verdict(clause) or UNTESTED
+
+
+def _head(results: Sequence[Result], machine: str) -> Iterator[str]:
+    tested = sum(not clause.untested for clause in CLAUSES.values())
+    yield "<header>\n<h1>OCI runtime conformance</h1>\n"
+    yield (
+        f"<p class=about>Runtime specification {SPEC_VERSION}: {len(CLAUSES)} clauses that concern Linux, "
+        f"{tested} of them decided by tests. {escape(machine)}.</p>\n<div class=cards>\n"
+    )
+    for result in results:
+        yield from _card(result)
+    yield "</div>\n</header>\n"
+
+
+def _card(result: Result) -> Iterator[str]:
+    counts = dict.fromkeys(LABELS, 0)
+    for clause in CLAUSES.values():
+        counts[verdict(result, clause)] += 1
+    del counts[UNTESTED]
+    bars = "".join(
+        f'<i class="{name}" style="flex-grow:{count}"></i>' for name, count in counts.items() if count
+    )
+    lines = "".join(
+        f'<li><b class="sign {name}">{LABELS[name][0]}</b> <b>{count}</b> {LABELS[name][1]}</li>'
+        for name, count in counts.items()
+        if count
+    )
+    tests = ", ".join(f"{result.count(name)} {name}" for name in VERDICTS if result.count(name))
+    seconds = sum(test.seconds for test in result.tests)
+    yield (
+        f"<section class=card><h2>{escape(result.name)} <small>{escape(result.version)}</small></h2>"
+        f"<p>claims {escape(result.specification)}</p><div class=bar aria-hidden=true>{bars}</div>"
+        f"<ul>{lines}</ul><p>{len(result.tests)} tests in {seconds:.0f} s: {escape(tests)}</p></section>\n"
+    )
+
+
+def _tools(results: Sequence[Result]) -> Iterator[str]:
+    present = {verdict(result, clause) for result in results for clause in CLAUSES.values()}
+    yield '<nav class=tools><input id=search type=search placeholder="Find: words, clause, test" aria-label=Find>'
+    yield "<span class=choices>"
+    for name, (sign, words) in LABELS.items():
+        if name in present or (name == UNTESTED):
+            yield (
+                f"<label><input type=checkbox value={name} checked>"
+                f'<b class="sign {name}">{sign}</b> {words}</label>'
+            )
+    yield "</span><span class=choices>"
+    yield "<label><input type=checkbox id=binding> only MUST and REQUIRED</label>"
+    if len(results) > 1:
+        yield "<label><input type=checkbox id=differing> only where runtimes differ</label>"
+    yield "</span><span id=count></span></nav>\n"
+
+
+def _document(document: Document, results: Sequence[Result]) -> Iterator[str]:
+    yield f'<section class=document id="{escape(document.name)}"><h2>{escape(document.name)}</h2>\n'
+    for section in document.sections:
+        yield from _section(section, results)
+    yield "</section>\n"
+
+
+def _section(section: Section, results: Sequence[Result]) -> Iterator[str]:
+    url = section.clauses[0].url
+    yield f'<section class=part><h3><a href="{url}">{escape(section.title)}</a></h3>\n'
+    for clause in section.clauses:
+        yield from _clause(clause, results)
+    yield "</section>\n"
+
+
+def _clause(clause: Clause, results: Sequence[Result]) -> Iterator[str]:
+    verdicts = [verdict(result, clause) for result in results]
+    level = "binding" if clause.binding else "advice" if clause.level.startswith("SHOULD") else "freedom"
+    words = f"{clause.id} {clause.text} {clause.level} " + " ".join(_test_names(clause, results))
+    since = f" <small>since {clause.since}</small>" if clause.since != "1.0" else ""
+    yield (
+        f'<details class=clause id="{clause.id}" data-verdicts="{" ".join(verdicts)}"'
+        f' data-level={level} data-words="{escape(words.lower())}"><summary>'
+        f"<span class=text><em class={level}>{clause.level.lower()}</em> {prose(clause.text)}{since}</span>"
+    )
+    for result, name in zip(results, verdicts, strict=True):
+        sign, label = LABELS[name]
+        yield f'<b class="sign {name}" title="{escape(result.title)}: {label}" aria-label="{label}">{sign}</b>'
+    yield f'</summary><div class=more><p class=id><a href="#{clause.id}">{clause.id}</a></p>'
+    if clause.untested:
+        yield f"<p>Not tested. {prose(clause.untested)}</p>"
+    if clause.implied:
+        yield "<p>Says what a property means, without a word of RFC 2119.</p>"
+    yield from _tests(clause, results)
+    yield "</div></details>\n"
+
+
+def _test_names(clause: Clause, results: Sequence[Result]) -> list[str]:
+    return list(dict.fromkeys(test.name for result in results for test in result.of(clause)))
+
+
+def _tests(clause: Clause, results: Sequence[Result]) -> Iterator[str]:
+    """Every test of a clause with its verdicts, and what there is to say of those that did not pass."""
+    for name in _test_names(clause, results):
+        found = [(result, test) for result in results for test in result.of(clause) if test.name == name]
+        signs = "".join(
+            f'<b class="sign {test.verdict}" title="{escape(result.title)}: {VERDICTS[test.verdict]}">'
+            f"{LABELS[test.verdict][0]}</b>"
+            for result, test in found
+        )
+        yield f"<div class=test><p>{signs} {prose(found[0][1].summary)} <code>{escape(name)}</code></p>"
+        yield from _reasons(found)
+        yield "</div>"
+
+
+def _reasons(found: Iterable[tuple[Result, Test]]) -> Iterator[str]:
+    for result, test in found:
+        if test.verdict == PASS:
+            continue
+        why = f" {prose(test.why)}" if test.why else ""
+        said = f"<pre>{escape(test.reason)}</pre>" if test.reason else ""
+        yield f"<p class=reason><b>{escape(result.name)}</b> {VERDICTS[test.verdict]}.{why}</p>{said}"

@@ -1,0 +1,1 @@
+"""The conformance suite on stave, and on the runtimes that prove the suite itself."""
