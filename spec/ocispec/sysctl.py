@@ -43,6 +43,8 @@ def sysctl_namespace(path: str) -> str | None:
         return "network"
     if path.startswith("fs/mqueue/") or path in _IPC:
         return "ipc"
+    if path.startswith("user/"):
+        return "user"
     if path in ("kernel/hostname", "kernel/domainname"):
         return "uts"
     return None

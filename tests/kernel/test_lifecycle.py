@@ -246,3 +246,18 @@ def test_seldom_fields_may_be_null_free(container: Container) -> None:
     )
     container.config["linux"] = {"cgroupsPath": container.linux["cgroupsPath"]}
     assert container.run().output == "small"
+
+
+def test_without_a_control_group(container: Container) -> None:
+    """The caller may want none: the container stays in the caller's, and limits are refused."""
+    container.linux.pop("cgroupsPath")
+    container.runs("cat", "/proc/self/cgroup")
+    container.linux["namespaces"] = [
+        each for each in container.linux["namespaces"] if each["type"] != "cgroup"
+    ]
+    container.write_config()
+    words = ["--cgroup-manager", "disabled", "run", "--bundle", str(container.bundle), container.id]
+    assert container.stave(*words).output == Path("/proc/self/cgroup").read_text().rstrip("\n")
+    container.linux["resources"] = {"pids": {"limit": 5}}
+    container.write_config()
+    assert "linux.resources.pids: needs a control group" in container.stave.fails(*words)

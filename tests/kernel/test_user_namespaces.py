@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from .bundle import namespaces
 from .conftest import MakeContainer
 from .driver import Container
-from .host import mounted
+from .host import V2, mounted
 
 HOST_ID = 100_000
 
@@ -74,3 +76,14 @@ def test_many_sources(make_container: MakeContainer, directory: Path) -> None:
     for number in range(400):
         container.mount(f"/m/{number}", "bind", source=directory / "file")
     assert container.says("cat /m/* | wc -c") == "400"
+
+
+@pytest.mark.skipif(not V2, reason="cgroup v1 cannot be delegated safely")
+def test_delegated_group(container: Container) -> None:
+    """Root of the container makes groups below its own where it sees them writable, but does not lift its limits."""
+    with_user_namespace(container)
+    container.linux["resources"] = {"pids": {"limit": 50}}
+    container.mount("/sys/fs/cgroup", "nosuid", "noexec", "nodev", source="cgroup", type="cgroup")
+    script = "mkdir below && echo 0 >below/cgroup.procs && cat /proc/self/cgroup; echo 99 >pids.max || echo refused"
+    container.process["cwd"] = "/sys/fs/cgroup"
+    assert container.says(f"{script} 2>/dev/null").split() == ["0::/below", "refused"]

@@ -84,7 +84,10 @@ def plan_cgroups(
         from stave.cgroups import v2
 
         root = layout.unified or ""
-        return CgroupPlan({"": root + where}, v2.plan_group(root, where, resources, not rootless))
+        setup = v2.plan_group(root, where, resources, not rootless)
+        if not rootless and (owner := _owner(config)):
+            setup.append(Operation("delegate_cgroup", PATH_POINTER, (root + where, owner)))
+        return CgroupPlan({"": root + where}, setup)
     from stave.cgroups import v1
 
     paths = {name: mount_point + where for name, mount_point in layout.v1.items()}
@@ -94,6 +97,41 @@ def plan_cgroups(
     if "cpuset" in paths:
         setup.append(Operation("inherit_cpuset", "", (paths["cpuset"],)))
     return CgroupPlan(paths, setup + v1.plan_resources(resources, paths, not rootless))
+
+
+def _owner(config: Config) -> int:
+    """The host's id of the container's root if it may manage groups below the container's own; 0 if it may not.
+
+    It may where it has user and cgroup namespaces of its own and sees the groups writable. Without a namespace of
+    its own it is the host's root anyway, or somebody else's.
+    """
+    linux = config.get("linux", {})
+    own = [each["type"] for each in linux.get("namespaces", ()) if not each.get("path")]
+    writable = [
+        mount
+        for mount in config.get("mounts", ())
+        if mount.get("type") in ("cgroup", "cgroup2") and "ro" not in mount.get("options", ())
+    ]
+    if "user" not in own or "cgroup" not in own or not writable:
+        return 0
+    for line in linux.get("uidMappings", ()):
+        if line["containerID"] == 0:
+            return line["hostID"]
+    return 0
+
+
+def without_groups(config: Config) -> CgroupPlan:
+    """The container stays in the caller's groups; device rules, which every configuration has, are left out.
+
+    Raises:
+        ConfigError: the configuration has limits.
+    """
+    for name, limit in config.get("linux", {}).get("resources", {}).items():
+        if limit and name != "devices":
+            raise ConfigError(
+                f"{RESOURCES_POINTER}/{name}", "needs a control group, and the caller wants none"
+            )
+    return CgroupPlan({}, [])
 
 
 def plan_limits(resources: Resources, paths: Mapping[str, str], layout: CgroupLayout) -> list[Operation]:

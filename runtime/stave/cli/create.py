@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from stave.cli.log import Log
-from stave.cli.root import absolute, bundle_directory, state_root
+from stave.cli.root import absolute, bundle_directory, cgroup_manager, state_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def creation(invocation: Invocation) -> CreateOptions:
         no_new_keyring=options["no-new-keyring"],
         preserve_fds=options["preserve-fds"],
         trace=invocation.global_options["trace"] or None,
-        systemd=invocation.global_options["systemd-cgroup"],
+        cgroup_manager=cgroup_manager(invocation),
         pidfd_socket=absolute(options["pidfd-socket"]),
         listen_fds=_listen_fds(),
         notify_socket=notify_socket(),

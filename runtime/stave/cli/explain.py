@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stave.cli.log import Log
 from stave.cli.output import STDOUT, print_line, write
-from stave.cli.root import bundle_directory
+from stave.cli.root import bundle_directory, cgroup_manager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +16,7 @@ def run(invocation: Invocation) -> int:
     from stave.container.create import plan_bundle
     from stave.plan.explain import as_json, as_text
 
-    plan = plan_bundle(
-        bundle_directory(invocation.arguments[0]), systemd=invocation.global_options["systemd-cgroup"]
-    )
+    plan = plan_bundle(bundle_directory(invocation.arguments[0]), cgroup_manager=cgroup_manager(invocation))
     if invocation.options["json"]:
         from ocispec.jsontext import dumps
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stave.cli.checkpoint import criu_options
 from stave.cli.parser import Invocation
-from stave.cli.root import absolute, bundle_directory, state_root
+from stave.cli.root import absolute, bundle_directory, cgroup_manager, state_root
 
 
 def run(invocation: Invocation) -> int:
@@ -18,7 +18,7 @@ def run(invocation: Invocation) -> int:
         bundle=bundle_directory(flags["bundle"]),
         pid_file=absolute(flags["pid-file"]),
         console_socket=absolute(flags["console-socket"]),
-        systemd=invocation.global_options["systemd-cgroup"],
+        cgroup_manager=cgroup_manager(invocation),
         lsm_profile=flags["lsm-profile"],
         lsm_mount_context=flags["lsm-mount-context"],
     )

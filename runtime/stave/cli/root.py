@@ -30,6 +30,12 @@ def state_root(invocation: Invocation) -> str:
     return f"{runtime}/stave"
 
 
+def cgroup_manager(invocation: Invocation) -> str:
+    """Who makes the container's control group: cgroupfs, systemd or disabled."""
+    options = invocation.global_options
+    return "systemd" if options["systemd-cgroup"] else str(options["cgroup-manager"])
+
+
 def bundle_directory(path: str) -> str:
     """The bundle's absolute path without symbolic links, as the container's state shows it.
 

@@ -45,6 +45,10 @@ GLOBAL: tuple[Flag, ...] = (
     (("trace",), TEXT, "", (), "FILE", "write when each operation ran, in Chrome's trace-event format"),
     (("systemd-cgroup",), BOOL, False, (), "", "let systemd make the control group"),
     (
+        ("cgroup-manager",), TEXT, "cgroupfs", ("cgroupfs", "systemd", "disabled"), "MANAGER",
+        "who makes the control group: cgroupfs (default), systemd, or nobody: disabled",
+    ),
+    (
         ("rootless",), TEXT, "auto", ("true", "false", "auto"), "WHEN",
         "ignore missing permission on control groups: true, false or auto (default)",
     ),

@@ -25,7 +25,7 @@ class CreateOptions:
         no_new_keyring: leave the session keyring alone.
         preserve_fds: how many descriptors from 3 + listen_fds on stay open in the user's program.
         trace: file for a trace of the operations; None for none.
-        systemd: let systemd make the control group.
+        cgroup_manager: who makes the control group: cgroupfs, systemd or disabled.
         pidfd_socket: where a pidfd of the first process goes; None for nowhere.
         listen_fds: how many sockets a service manager hands over, from descriptor 3 on, before the preserved ones.
         notify_socket: where a service manager wants to be told that the program is ready; "" for nowhere.
@@ -34,6 +34,7 @@ class CreateOptions:
 
     __slots__ = (
         "bundle",
+        "cgroup_manager",
         "console_socket",
         "listen_fds",
         "log_warning",
@@ -44,7 +45,6 @@ class CreateOptions:
         "pidfd_socket",
         "preserve_fds",
         "streams",
-        "systemd",
         "trace",
     )
 
@@ -60,7 +60,7 @@ class CreateOptions:
         preserve_fds: int = 0,
         trace: str | None = None,
         streams: Sequence[int] = (0, 1, 2),
-        systemd: bool = False,
+        cgroup_manager: str = "cgroupfs",
         pidfd_socket: str | None = None,
         listen_fds: int = 0,
         notify_socket: str = "",
@@ -74,7 +74,7 @@ class CreateOptions:
         self.preserve_fds = preserve_fds
         self.trace = trace
         self.streams = streams
-        self.systemd = systemd
+        self.cgroup_manager = cgroup_manager
         self.pidfd_socket = pidfd_socket
         self.listen_fds = listen_fds
         self.notify_socket = notify_socket

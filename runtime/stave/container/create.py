@@ -6,7 +6,7 @@ import posix
 
 from ocispec.config import load_config
 from ocispec.jsontext import dumps
-from stave.cgroups.plan import CgroupPlan, directories, plan_cgroups
+from stave.cgroups.plan import CgroupPlan, directories, plan_cgroups, without_groups
 from stave.container.caller import CreateOptions, check_console, check_preserved, send_pidfd, write_pid_file
 from stave.container.record import write_record
 from stave.container.state import SOCKET, Container, exists, read_process, timestamp
@@ -61,14 +61,18 @@ def create_container(root: str, container_id: str, config: Config, options: Crea
 
 
 def plan_bundle(
-    bundle: str, container_id: str = "CONTAINER", *, systemd: bool = False, facts: Facts | None = None
+    bundle: str,
+    container_id: str = "CONTAINER",
+    *,
+    cgroup_manager: str = "cgroupfs",
+    facts: Facts | None = None,
 ) -> Plan:
     """What `create` and `start` would do for a bundle, for `stave explain`; nothing is done."""
     config = with_plugins(load_config(bundle), bundle)
     facts = facts or read_facts(config)
     if facts.euid != 0:
         config = _rootless(config, facts)
-    cgroups = plan_groups(config, container_id, facts, systemd)
+    cgroups = plan_groups(config, container_id, facts, cgroup_manager)
     container = Container("/run/stave", container_id, initial_state(container_id, config, bundle, cgroups))
     return _plan(container, config, CreateOptions(bundle, lambda _: None), facts, cgroups)
 
@@ -99,7 +103,7 @@ class _Creation:
         facts = read_facts(config)
         if facts.euid != 0:
             self.config = config = _rootless(config, facts)
-        cgroups = plan_groups(config, container.id, facts, self.options.systemd)
+        cgroups = plan_groups(config, container.id, facts, self.options.cgroup_manager)
         container.state = initial_state(container.id, config, bundle, cgroups)
         if cgroups.scope:
             container.state["scope"] = {"unit": cgroups.scope, "user": facts.rootless}
@@ -240,9 +244,15 @@ def _rootless(config: Config, facts: Facts) -> Config:
     return with_user_namespace(config, facts)
 
 
-def plan_groups(config: Config, container_id: str, facts: Facts, systemd: bool) -> CgroupPlan:
-    """The container's cgroups, with the driver that the caller chose."""
-    if systemd:
+def plan_groups(config: Config, container_id: str, facts: Facts, manager: str) -> CgroupPlan:
+    """The container's cgroups, by the manager that the caller chose.
+
+    Raises:
+        ConfigError: limits without a group to set them in.
+    """
+    if manager == "disabled":
+        return without_groups(config)
+    if manager == "systemd":
         from stave.container.scope import plan
 
         return plan(config, container_id, facts)

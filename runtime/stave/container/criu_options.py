@@ -69,7 +69,7 @@ class RestoreOptions(CriuOptions):
 
     Attributes:
         bundle: absolute path.
-        pid_file, console_socket, systemd: as of `create`.
+        pid_file, console_socket, cgroup_manager: as of `create`.
         lsm_profile: "apparmor:NAME" or "selinux:LABEL" in place of what was dumped; "" for that.
         lsm_mount_context: SELinux context of mounts in place of what was dumped; "" for that.
     """
@@ -77,7 +77,7 @@ class RestoreOptions(CriuOptions):
     bundle: str
     pid_file: str | None = None
     console_socket: str | None = None
-    systemd: bool = False
+    cgroup_manager: str = "cgroupfs"
     lsm_profile: str = ""
     lsm_mount_context: str = ""
 

@@ -150,7 +150,9 @@ class Executor:
 
         getattr(operations, operation.name)(*operation.arguments)
 
-    _enable_controllers = _inherit_cpuset = _write_cgroup = _write_cgroup_first = _change_cgroup
+    _enable_controllers = _inherit_cpuset = _write_cgroup = _write_cgroup_first = _delegate_cgroup = (
+        _change_cgroup
+    )
 
     def _start_scope(self, operation: Operation) -> None:
         from stave.container.scope import start

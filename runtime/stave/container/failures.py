@@ -93,8 +93,14 @@ def hint_of(name: str, error: int) -> str:
     return _HINTS.get((name, error), "")
 
 
-def hook_failure(pointer: str, path: str, error: int, status: int, output: str) -> HookError:
-    """A hook that could not be run (error), ran out of time (ETIMEDOUT), or failed (wait status)."""
+# A hook that took this long is told how long.
+_NOTEWORTHY_S = 1.0
+
+
+def hook_failure(
+    pointer: str, path: str, error: int, status: int, output: str, seconds: float = 0
+) -> HookError:
+    """A hook that could not be run (error), ran out of time (ETIMEDOUT), or failed (wait status) after some time."""
     from stave.errors import describe as written
 
     if error == errno.ETIMEDOUT:
@@ -106,7 +112,8 @@ def hook_failure(pointer: str, path: str, error: int, status: int, output: str) 
     else:
         reason = f"exit status {posix.WEXITSTATUS(status)}"
     said = f': output: "{output}"' if output else ""
-    return HookError(f"{written(pointer)}: hook {path}{said}: {reason}")
+    ran = f" (ran for {seconds:.1f} s)" if seconds >= _NOTEWORTHY_S else ""
+    return HookError(f"{written(pointer)}: hook {path}{ran}{said}: {reason}")
 
 
 def sudden_death(status: int) -> Error:

@@ -59,6 +59,7 @@ def run_hook(pointer: str, hook: Hook, state: bytes, directory: str) -> None:
         HookError: it could not be run, failed, or took longer than its timeout (then it was killed).
     """
     path = hook["path"]
+    began = time.monotonic()
     stdin = posix.memfd_create("state", posix.MFD_CLOEXEC)
     posix.write(stdin, state)
     posix.lseek(stdin, 0, 0)
@@ -68,7 +69,7 @@ def run_hook(pointer: str, hook: Hook, state: bytes, directory: str) -> None:
             path, hook.get("args") or [path], hook.get("env", []), stdin, their_output, directory
         )
     except OSError as error:
-        raise _failure(pointer, path, error.errno or 0, 0, b"") from error
+        raise _failure(pointer, path, error.errno or 0, 0, b"", 0) from error
     finally:
         posix.close(stdin)
         posix.close(their_output)
@@ -77,7 +78,7 @@ def run_hook(pointer: str, hook: Hook, state: bytes, directory: str) -> None:
     finally:
         posix.close(output)
     if error_number or status:
-        raise _failure(pointer, path, error_number, status, said)
+        raise _failure(pointer, path, error_number, status, said, time.monotonic() - began)
 
 
 def _wait(pid: int, output: int, timeout: int) -> tuple[int, int, bytes]:
@@ -119,8 +120,8 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
-def _failure(pointer: str, path: str, error: int, status: int, said: bytes) -> HookError:
+def _failure(pointer: str, path: str, error: int, status: int, said: bytes, seconds: float) -> HookError:
     from stave.container.failures import hook_failure
 
     output = " / ".join(said.decode("utf-8", "replace").strip().splitlines())
-    return hook_failure(pointer, path, error, status, output)
+    return hook_failure(pointer, path, error, status, output, seconds)

@@ -115,7 +115,7 @@ class _Restoration:
         facts = read_facts(config)
         if facts.rootless:
             raise Error("restore needs root's power over the host: criu can do nothing without")
-        cgroups = plan_groups(config, container.id, facts, options.systemd)
+        cgroups = plan_groups(config, container.id, facts, options.cgroup_manager)
         container.state = initial_state(container.id, config, options.bundle, cgroups)
         if cgroups.scope:
             container.state["scope"] = {"unit": cgroups.scope, "user": False}

@@ -128,6 +128,8 @@ RUNTIME: dict[str, tuple[str, str]] = {
     "write_cgroup": ("file value", "tt"),
     # The first of the files that exists gets the value of the same place; a file "" at the end means "or none".
     "write_cgroup_first": ("files values", "ll"),
+    # owner: user id on the host that may make groups below.
+    "delegate_cgroup": ("path owner", "ti"),
     # program: struct bpf_insn[] for BPF_PROG_TYPE_CGROUP_DEVICE.
     "attach_device_filter": ("path program", "tb"),
     # A transient unit with the new process in it; user: by the systemd of this user.

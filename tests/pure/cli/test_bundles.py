@@ -75,5 +75,5 @@ def test_explain(
     explain.as_json = lambda program: [program]  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "stave.plan.explain", explain)
     assert execute(["explain", *flags, str(tmp_path)]) == 0
-    assert calls == [((str(tmp_path.resolve()),), {"systemd": False})]
+    assert calls == [((str(tmp_path.resolve()),), {"cgroup_manager": "cgroupfs"})]
     assert capfd.readouterr() == (expected, f"stave: explain {tmp_path}: warning: left out\n")

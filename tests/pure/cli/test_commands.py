@@ -48,7 +48,7 @@ def test_create_and_run(lifecycle: Lifecycle, tmp_path: Path, command: str) -> N
         "preserve_fds": 3,
         "trace": None,
         "streams": (0, 1, 2),
-        "systemd": False,
+        "cgroup_manager": "cgroupfs",
         "pidfd_socket": None,
         "listen_fds": 0,
         "notify_socket": "",
@@ -168,11 +168,11 @@ def test_ps_in_json(lifecycle: Lifecycle, capfd: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize("command", ["create", "run"])
 def test_systemd_cgroup(lifecycle: Lifecycle, command: str) -> None:
-    """--systemd-cgroup is for the container that is made."""
+    """--systemd-cgroup and --cgroup-manager are for the container that is made."""
     calls = lifecycle(command, **{command: 0})
     assert execute(["--systemd-cgroup", command, "web"]) == 0
     ((arguments, _),) = calls
-    assert arguments[2].systemd is True
+    assert arguments[2].cgroup_manager == "systemd"
 
 
 def test_sockets_of_a_service_manager(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
