@@ -2,8 +2,9 @@
 
 pasta gives the container's namespace an interface with the host's addresses and moves its connections to sockets of
 its own, which is all that a user may have. It is started by a hook between the OCI runtime's `create` and `start`,
-when the namespaces exist and nothing runs in them; it ends when they do. There is no bridge: such containers reach
-each other by published ports only.
+when the namespaces exist and nothing runs in them, and ended by `end` (newer versions notice by themselves that the
+container is gone, that of Debian 12 does not). There is no bridge: such containers reach each other by published
+ports only.
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ def settings(world: World) -> Iterator[Settings]:
     if not Path("/dev/net").exists():
         Path("/dev/net").mkdir()
     with host.mounted(Path("/dev/net"), "--bind", devices):
-        yield Settings(str(run), str(run))
+        made = Settings(str(run), str(run))
+        yield made
+        rootless.end(made, "web")
 
 
 @pytest.fixture
