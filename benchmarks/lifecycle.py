@@ -99,16 +99,24 @@ def smallest_limit(runtime: Runtime) -> list[float]:
     return [high * STEP]
 
 
-def measure_crowds(subject: Runtime, samples: Samples, sizes: Sequence[int]) -> None:
-    """What many containers or processes cost was measured once more. `sizes`: as for `--scale`."""
+def measure_crowds(
+    subjects: Sequence[Runtime], found: dict[str, Samples], sizes: Sequence[int], runs: int
+) -> None:
+    """What many containers or processes cost was measured. `sizes`: as for `--scale`."""
     at_once, processes, containers = sizes
-    for text, size, function in (
-        (scale.AT_ONCE, at_once, scale.created_at_once),
-        (scale.CROWDED, processes, scale.crowded_deleted),
-        (scale.LISTED, containers, scale.listed),
-    ):
-        if size:
-            samples.crowds.setdefault(text.format(size), []).append(function(subject, size))
+
+    def add(subject: Runtime, text: str, size: int, values: list[float]) -> None:
+        found[subject.name].crowds.setdefault(text.format(size), []).extend(values)
+
+    for _ in range(runs):
+        for subject in subjects:
+            if at_once:
+                add(subject, scale.AT_ONCE, at_once, [scale.created_at_once(subject, at_once)])
+            if processes:
+                add(subject, scale.CROWDED, processes, [scale.crowded_deleted(subject, processes)])
+    for subject in subjects:
+        if containers:
+            add(subject, scale.LISTED, containers, scale.listed(subject, containers, runs))
 
 
 def measure(
@@ -126,9 +134,7 @@ def measure(
             for subject in subjects[turn:] + subjects[:turn]:
                 live(subject, found[subject.name])
             python.append(spawn(PYTHON, subjects[0].directory / "output").wall)
-        for _ in range(crowd_runs):
-            for subject in subjects:
-                measure_crowds(subject, found[subject.name], sizes)
+        measure_crowds(subjects, found, sizes, crowd_runs)
         for subject in subjects:
             found[subject.name].smallest_limit = smallest_limit(subject)
     return found, python

@@ -104,14 +104,14 @@ def created_at_once(runtime: Runtime, count: int) -> float:
         return crowd.create(crowd.names)
 
 
-def listed(runtime: Runtime, count: int) -> float:
-    """Returns how many ms `list` takes with so many stopped containers."""
+def listed(runtime: Runtime, count: int, runs: int) -> list[float]:
+    """Returns how many ms `list` takes with so many stopped containers, several times."""
     with crowd_of(runtime, count) as crowd:
         for first in range(0, count, _BATCH):
             batch = crowd.names[first : first + _BATCH]
             crowd.create(batch)
             crowd.end(batch)
-        return min(runtime.command("list").wall for _ in range(5))
+        return [runtime.command("list").wall for _ in range(runs)]
 
 
 def crowded_deleted(runtime: Runtime, count: int) -> float:
