@@ -247,6 +247,7 @@ def list_all(root: str) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     records = []
+    owners: dict[int, str] = {}
     for name in names:
         try:
             container = Container.load(root, name)
@@ -255,7 +256,10 @@ def list_all(root: str) -> list[dict[str, Any]]:
         record = container.describe()
         for key in ("rootfs", "created"):
             record[key] = container.state.get(key, "")
-        record["owner"] = _owner_name(container.state.get("owner", 0))
+        owner = container.state.get("owner", 0)
+        if owner not in owners:
+            owners[owner] = _owner_name(owner)
+        record["owner"] = owners[owner]
         records.append(record)
     return records
 
