@@ -9,6 +9,7 @@ network`), `requests` (the flags of run, read into values) and `rootless` (an or
     pool, rules, files    values -> addresses, nftables rules, hosts and resolv.conf text     pure
     store                 what there is, in the database
     drivers/              bridge, macvlan: links, addresses and routes, through netlink
+    flows                 what the kernel remembers of UDP clients
     firewall              the rules into the kernel, through nft or iptables-restore
     names, proxy          aardvark-dns; the user-space part of published ports
     attach, manage        put these together, under one lock

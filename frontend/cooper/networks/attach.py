@@ -141,6 +141,7 @@ def attach(
             _plug(namespace, endpoints, networks)
             if published or not firewall.is_there(table_name(settings)):
                 apply_rules(store)
+            _forget_flows([each.port for each in published])
             if held:
                 proxy.start(held, lambda pid: store.set_proxy(container, processes.identity(pid)))
             warnings += update_names(store)
@@ -352,8 +353,10 @@ def unplug(store: Store, namespace: str, endpoints: Sequence[Endpoint]) -> None:
         store.remove_endpoint(endpoint.container, endpoint.network)
     for container in {endpoint.container for endpoint in endpoints}:
         _keep_default_route(store, namespace, container)
-    if any(store.ports(endpoint.container) for endpoint in endpoints):
+    ports = [port for endpoint in endpoints for _, port in store.ports(endpoint.container)]
+    if ports:
         apply_rules(store)
+        _forget_flows(ports)
     update_names(store)
 
 
@@ -422,6 +425,15 @@ def _publish(
     return published
 
 
+def _forget_flows(ports: Sequence[Port]) -> None:
+    """Clients of UDP ports are led by the rules as they are now."""
+    numbers = {port.host_port for port in ports if port.protocol == "udp"}
+    if numbers:
+        from cooper.networks.flows import forget
+
+        forget(numbers)
+
+
 def _reachable(endpoints: Sequence[Endpoint], networks: dict[str, Network]) -> dict[int, str]:
     """family -> the container's address that published ports lead to: on its first network that lets them in."""
     found: dict[int, str] = {}
@@ -466,8 +478,10 @@ def _undo(store: Store, container: str) -> None:
     endpoints = store.endpoints("container", container)
     _remove_links(store, connected.namespace, endpoints)
     if published:
+        ports = [port for _, port in store.ports(container)]
         store.database.execute("DELETE FROM network_port WHERE container = ?", (container,))
         apply_rules(store)
+        _forget_flows(ports)
     for endpoint in endpoints:
         store.remove_endpoint(container, endpoint.network)
     update_names(store)

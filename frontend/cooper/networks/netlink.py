@@ -1,4 +1,5 @@
-"""A socket to the kernel's rtnetlink (netlink(7), rtnetlink(7)): requests go out, acknowledgements and dumps come in.
+"""A socket to the kernel's rtnetlink (netlink(7), rtnetlink(7)) or another protocol: requests go out, acknowledgements
+and dumps come in.
 
 What is in a request is the business of `links`, which packs the few that every container needs, and of `rtnl`,
 where pyroute2 does.
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # linux/netlink.h
+NETLINK_ROUTE = 0
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 NLMSG_ERROR, NLMSG_DONE = 2, 3
@@ -51,8 +53,9 @@ class Netlink:
 
     __slots__ = ("_socket", "_sequence")
 
-    def __init__(self) -> None:
-        self._socket = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, 0)
+    def __init__(self, protocol: int = NETLINK_ROUTE) -> None:
+        kind = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC
+        self._socket = _socket.socket(_socket.AF_NETLINK, kind, protocol)
         self._socket.bind((0, 0))
         self._sequence = 0
 
@@ -102,7 +105,9 @@ class Netlink:
                 if answer == NLMSG_DONE:
                     return found
                 if answer == NLMSG_ERROR:
-                    raise Error(f"list links, addresses or routes: {posix.strerror(_errno(message))}")
+                    raise Error(
+                        f"list what the kernel has (message {kind:#x}): {posix.strerror(_errno(message))}"
+                    )
                 found.append(message)
 
     def _message(self, kind: int, flags: int, body: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from cooper.errors import Conflict, Error
 from cooper.networks.host import write_setting
 
-from .world import BEYOND, BEYOND6, HOST, HOST6, OUTSIDE, OUTSIDE6, REFUSED_SECONDS, World, batch
+from .world import BEYOND, BEYOND6, HOST, HOST6, OUTSIDE, OUTSIDE6, REFUSED_SECONDS, World, batch, plain
 
 SUBNET6 = "fd00:5::/64"
 
@@ -78,6 +79,24 @@ def test_a_published_port_crosses_the_families(world: World) -> None:
                 server.sendall(b"answer")
             assert client.recv(100) == b"answer"
             assert client.recv(100) == b""
+
+
+def test_a_client_of_datagrams_finds_the_next_container(world: World) -> None:
+    """One that asks all the time, from before the first container until the second, is not led to nobody for ever."""
+    with world.outside.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect((HOST, 5300))
+        for name in ("first", "second"):
+            client.send(b"early")
+            with contextlib.suppress(ConnectionRefusedError):
+                client.recv(100)
+            web, _ = world.container(name, ports=("5300:53/udp",))
+            with web.listen(53, protocol="udp") as listener:
+                client.send(b"question")
+                data, peer = listener.recvfrom(100)
+                assert (data, plain(peer[0])) == (b"question", OUTSIDE)
+                listener.sendto(b"answer", peer)
+                assert client.recv(100) == b"answer"
+            world.remove(name)
 
 
 def test_ports_are_bound_to_what_was_asked(world: World) -> None:
