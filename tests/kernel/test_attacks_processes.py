@@ -158,7 +158,10 @@ def test_joining_process_is_inspected(container: Container, capable: bool) -> No
     container.runs("/inspector")
     container.run("--detach")
     container.eventually_says("ready")
-    for _ in range(40):
+    for count in range(400):
+        # As often as it takes the inspector to catch one, which without the capability it never does.
+        if count >= 40 and (not capable or len(container.output.splitlines()) > 1):
+            break
         container.exec("true", stdin=subprocess.DEVNULL)
     (container.rootfs / "tmp/stop").touch()
     assert container.wait() == 0

@@ -157,6 +157,8 @@ def test_period_below_a_limited_parent(container: Container) -> None:
     unlimited = "max 100000" if V2 else "-1"
     limited = "50000 100000" if V2 else "50000"
     limit = parent / ("cpu.max" if V2 else "cpu.cfs_quota_us")
+    if not V2:  # other tests share this group
+        (parent / "cpu.cfs_period_us").write_text("100000")
     limit.write_text(limited)
     try:
         for time, period in ((25000, 50000), (100000, 200000), (5000, 10000)):

@@ -39,7 +39,7 @@ def test_a_signal_that_ends_the_program(cooper: Cooper) -> None:
         (("busybox", "/etc"), 126, "start "),
         (("busybox", "/etc/plain"), 126, "permission denied"),
         (("--nonsense", "busybox"), 125, "unknown flag: --nonsense"),
-        (("nonexistent",), 125, "there is no image nonexistent"),
+        (("--pull", "never", "nonexistent"), 125, "there is no image nonexistent"),
         (("-v", "relative", "busybox"), 125, "not an absolute path"),
         (("--runtime", "/nonexistent", "busybox"), 125, "there is no program /nonexistent"),
         (("--network", "nonexistent", "busybox"), 125, "nonexistent"),

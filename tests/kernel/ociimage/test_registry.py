@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -462,6 +464,8 @@ def test_a_push_goes_on_where_it_broke_off(store: Store, place: Path) -> None:
     """The registry says how much it has, and gets the rest; its answer has to have our digest."""
     image = from_archive(store, place, Image(LAYERS[:1]))
     received: dict[str, bytes] = {}
+    sessions = (f"s{number}" for number in itertools.count())
+    one_at_a_time = threading.Lock()
     with Fake() as fake:
 
         def special(handler: Handler) -> bool:
@@ -471,7 +475,8 @@ def test_a_push_goes_on_where_it_broke_off(store: Store, place: Path) -> None:
             if handler.command == "HEAD":
                 return reply(handler, 404)
             if handler.command == "POST":
-                session = f"s{len(received)}"
+                with one_at_a_time:  # two blobs begin at the same moment
+                    session = next(sessions)
                 received[session] = b""
                 return reply(handler, 202, b"", {"Location": f"/v2/made/blobs/uploads/{session}"})
             if handler.command == "PATCH":
