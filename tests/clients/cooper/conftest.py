@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ..image import rootfs_tar
-from .program import Cooper
+from .program import Cooper, place
 
 
 def _busybox() -> Path:
@@ -24,19 +23,14 @@ def _busybox() -> Path:
 @pytest.fixture(scope="session")
 def shared(runtime: Path) -> Iterator[Cooper]:
     """cooper with a root of its own, in which the image `busybox` is."""
-    directory = Path(tempfile.mkdtemp(prefix="cooper-"))
-    directory.chmod(0o711)  # as /var/lib: containers in user namespaces pass through it
-    cooper = Cooper(directory / "root", runtime)
-    archive = directory / "rootfs.tar"
-    archive.write_bytes(rootfs_tar(_busybox()))
-    cooper.load(io.BytesIO(archive.read_bytes()), "busybox")
-    try:
-        yield cooper
-        cooper.remove_all()
+    with place() as directory:
+        cooper = Cooper(directory / "root", runtime)
+        cooper.load(io.BytesIO(rootfs_tar(_busybox())), "busybox")
+        try:
+            yield cooper
+        finally:
+            cooper.remove_all()
         assert not cooper.leftovers()
-    finally:
-        cooper.remove_all()
-        shutil.rmtree(directory)
 
 
 @pytest.fixture

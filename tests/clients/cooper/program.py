@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from ..host import CGROUPS, UNIFIED
+from ..host import CGROUPS, UNIFIED, overlay_works
 
 PROGRAM = Path(sys.executable).with_name("cooper")
 TIMEOUT = 60
@@ -17,6 +20,25 @@ TIMEOUT = 60
 
 class Failed(AssertionError):
     """A command that was to succeed did not."""
+
+
+@contextlib.contextmanager
+def place() -> Iterator[Path]:
+    """A directory for a root, short of name, where overlays can be mounted, and gone in the end."""
+    directory = Path(tempfile.mkdtemp(prefix="cooper-"))
+    probe = directory / "probe"
+    probe.mkdir()
+    mounted = not overlay_works(probe)
+    shutil.rmtree(probe)
+    try:
+        if mounted:  # what is there is an overlay itself
+            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", directory], check=True)
+        directory.chmod(0o711)  # as /var/lib: containers in user namespaces pass through it
+        yield directory
+    finally:
+        if mounted:
+            subprocess.run(["umount", directory], check=True)
+        shutil.rmtree(directory)
 
 
 class Cooper:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
-import subprocess
+import sqlite3
 import time
 
 import pytest
@@ -108,7 +109,5 @@ def test_the_database_survives(cooper: Cooper) -> None:
         process.communicate(timeout=60)
     names = cooper.out("ps", "-a", "--format", "{{.Names}}").split()
     assert {f"n{number}" for number in range(1, 12, 2)} <= set(names)
-    done = subprocess.run(
-        ["sqlite3", cooper.root / "state.db", "PRAGMA integrity_check"], capture_output=True, text=True
-    )
-    assert done.stdout.strip() == "ok"
+    with contextlib.closing(sqlite3.connect(cooper.root / "state.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from ..image import rootfs_tar
-from .program import PROGRAM, Cooper
+from .program import PROGRAM, Cooper, place
 
 PAGE = Path(__file__).parents[3] / "docs/cooper.md"
 
@@ -30,26 +30,24 @@ def matches(shown: str, output: str) -> bool:
     return re.fullmatch(pattern, output, re.S) is not None
 
 
-def test_the_guide(runtime: Path, tmp_path: Path) -> None:
+def test_the_guide(runtime: Path) -> None:
     """From an empty root to a clean end."""
-    tmp_path.chmod(0o711)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o711)  # containers in user namespaces pass through
-    cooper = Cooper(tmp_path / "root", runtime)
-    (tmp_path / "rootfs.tar").write_bytes(rootfs_tar(Path(shutil.which("busybox") or "")))
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "cooper").write_text(
-        f'#!/bin/sh\nexec {PROGRAM} --root {cooper.root} --runtime {runtime} "$@"\n'
-    )
-    (programs / "cooper").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
-    try:
-        assert len(examples()) > 20
-        for command, shown in examples():
-            done = subprocess.run(["sh", "-c", f"{{ {command}; }} 2>&1"], cwd=tmp_path, env=environment,
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=60)  # fmt: skip
-            assert matches(shown.rstrip("\n"), done.stdout.rstrip("\n")), f"$ {command}\n{done.stdout}"
-    finally:
-        cooper.remove_all()
-    assert not cooper.leftovers()
+    with place() as directory:
+        cooper = Cooper(directory / "root", runtime)
+        (directory / "rootfs.tar").write_bytes(rootfs_tar(Path(shutil.which("busybox") or "")))
+        programs = directory / "bin"
+        programs.mkdir()
+        (programs / "cooper").write_text(
+            f'#!/bin/sh\nexec {PROGRAM} --root {cooper.root} --runtime {runtime} "$@"\n'
+        )
+        (programs / "cooper").chmod(0o755)
+        environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+        try:
+            assert len(examples()) > 20
+            for command, shown in examples():
+                done = subprocess.run(["sh", "-c", f"{{ {command}; }} 2>&1"], cwd=directory, env=environment,
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=60)  # fmt: skip
+                assert matches(shown.rstrip("\n"), done.stdout.rstrip("\n")), f"$ {command}\n{done.stdout}"
+        finally:
+            cooper.remove_all()
+        assert not cooper.leftovers()

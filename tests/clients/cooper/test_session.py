@@ -16,7 +16,7 @@ from ..engines import Engine
 from ..host import UNIFIED, cgroup, eventually
 from ..image import rootfs_tar
 from ..terminal import Terminal
-from .program import Cooper
+from .program import Cooper, place
 
 
 @pytest.fixture
@@ -51,15 +51,36 @@ def registry(tmp_path: Path) -> Iterator[str]:
         process.wait()
 
 
-@pytest.fixture(params=["", "crun"])
-def own(request: pytest.FixtureRequest, runtime: Path, tmp_path: Path) -> Iterator[Cooper]:
+@pytest.fixture(scope="module")
+def crun() -> Iterator[str]:
+    """crun, which wants all v1 controllers that the kernel has."""
+    program = shutil.which("crun")
+    if program is None:
+        pytest.skip("crun is not installed")
+    group = Path("/sys/fs/cgroup/hugetlb")
+    missing = not UNIFIED and "hugetlb" in Path("/proc/cgroups").read_text() and not group.is_dir()
+    if missing:
+        group.mkdir()
+        if subprocess.run(
+            ["mount", "-t", "cgroup", "-o", "hugetlb", "cgroup", group], capture_output=True
+        ).returncode:
+            group.rmdir()
+            pytest.skip("crun needs the hugetlb controller, which cannot be mounted now")
+    yield program
+    if missing:
+        subprocess.run(["umount", group], check=True)
+        group.rmdir()
+
+
+@pytest.fixture(params=["tested", "crun"])
+def own(request: pytest.FixtureRequest, runtime: Path) -> Iterator[Cooper]:
     """cooper with an empty root, on the runtime under test or on crun."""
-    if request.param and shutil.which(request.param) is None:
-        pytest.skip(f"{request.param} is not installed")
-    cooper = Cooper(tmp_path / "root", request.param or runtime)
-    yield cooper
-    cooper.remove_all()
-    assert not cooper.leftovers()
+    program = request.getfixturevalue("crun") if request.param == "crun" else runtime
+    with place() as directory:
+        cooper = Cooper(directory / "root", program)
+        yield cooper
+        cooper.remove_all()
+        assert not cooper.leftovers()
 
 
 def test_a_session(own: Cooper, registry: str, tmp_path: Path) -> None:
