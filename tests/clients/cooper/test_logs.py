@@ -101,7 +101,7 @@ def test_rotation_is_on_by_default(cooper: Cooper) -> None:
 def test_follow_over_a_rotation(cooper: Cooper) -> None:
     """Who follows sees every line once, whatever the files are called meanwhile."""
     script = "read x; i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); done"
-    cooper.run("run", "-di", "--network", "none", "--name", "one", "--log-opt", "max-size=8k", "--log-opt", "max-file=9",
+    cooper.run("run", "-di", "--network", "none", "--name", "one", "--log-opt", "max-size=8k", "--log-opt", "max-file=50",
                "busybox", "sh", "-c", script)  # fmt: skip
     following = cooper.start("logs", "-f", "one")
     cooper.run("attach", "one", stdin=b"go\n")
