@@ -1,4 +1,4 @@
-"""`cooper system info`, `df`, `prune`, `stop` and `restart`."""
+"""`cooper system info`, `df`, `stop` and `restart`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from cooper.cli.command import TEXT, Command, Flag, Invocation
 COMMAND = Command(
     flags=(
         Flag("format", "f", TEXT, "TEMPLATE", "info, df: json or a Go template"),
-        Flag("all", "a", text="prune: also images that no container has"),
-        Flag("volumes", "", text="prune: also volumes that no container has"),
-        Flag("force", "", text="prune: do not ask"),
         Flag("verbose", "v", text="df: one line for each"),
     ),
     examples=(
         ("cooper system info", "this machine, and where cooper keeps things"),
         ("cooper system df", "what takes how much space"),
-        ("cooper system prune", "remove containers that do not run, networks and images that nobody uses"),
         ("cooper system stop", "before a shutdown; `system restart` starts again what is to run always"),
         ("cooper system restart", "after a reboot, start what is to run always"),
     ),

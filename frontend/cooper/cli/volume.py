@@ -1,4 +1,4 @@
-"""`cooper volume create`, `ls`, `inspect`, `rm` and `prune`."""
+"""`cooper volume create`, `ls` and `inspect`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,14 @@ COMMAND = Command(
         Flag("label", "l", LIST, "NAME=VALUE", "create: a label"),
         Flag("opt", "o", LIST, "NAME=VALUE", "create: an option of the driver"),
         Flag("driver", "d", TEXT, "NAME", "create: local, the only one", "local"),
-        Flag("filter", "", LIST, "KEY=VALUE", "ls, prune: name, label, dangling"),
+        Flag("filter", "", LIST, "KEY=VALUE", "ls: name, label, dangling"),
         Flag("format", "f", TEXT, "TEMPLATE", "ls, inspect: json or a Go template"),
         Flag("quiet", "q", text="ls: only the names"),
-        Flag("force", "", text="rm, prune: do not ask, and do not mind what is missing"),
-        Flag("all", "a", text="prune: also volumes with a name"),
     ),
     examples=(
         ("cooper volume create data", "an empty volume for -v data:/somewhere"),
         ("cooper volume ls", "all volumes"),
         ("cooper volume inspect data", "where it is, and its labels"),
-        ("cooper volume rm data", "remove it and all in it"),
-        ("cooper volume prune", "remove unnamed volumes that no container has"),
     ),
 )
 
@@ -33,4 +29,4 @@ def run(invocation: Invocation) -> int:
     from cooper.volumes import commands
 
     name = invocation.command.removeprefix("volume ")
-    return getattr(commands, {"ls": "list_volumes", "rm": "remove"}.get(name, name))(invocation)  # type: ignore[no-any-return]
+    return getattr(commands, {"ls": "list_volumes"}.get(name, name))(invocation)  # type: ignore[no-any-return]

@@ -113,8 +113,8 @@ class Cooper:
     def remove_all(self) -> None:
         """No container and no volume is left."""
         self.run("rm", "--all", "--force", "--volumes")
-        self.run("volume", "prune", "--all", "--force")
-        self.run("system", "prune", "--force")
+        self.run("volume", "prune", "-af")
+        self.run("system", "prune", "-f")
 
     def leftovers(self) -> list[str]:
         """What is left of containers: files, mounts, control groups, processes."""
