@@ -51,6 +51,12 @@ def status_field(pid: int | str, field: str) -> str:
     raise KeyError(field)
 
 
+def kernel() -> tuple[int, int]:
+    """The kernel's version, such as (6, 12)."""
+    major, minor = os.uname().release.split("-")[0].split(".")[:2]
+    return int(major), int(minor)
+
+
 def has_apparmor() -> bool:
     """Whether the kernel enforces AppArmor profiles."""
     with contextlib.suppress(OSError):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ociconformance import machine
 from ociconformance.bundle import bind, hook, mount
 from ociconformance.container import Container
 from ociconformance.plugin import NewContainer
@@ -185,6 +186,8 @@ def test_memory_policy(new_container: NewContainer, features: Features) -> None:
     flags = listed(features, "linux", "memoryPolicy", "flags")
     without_nodes = ("MPOL_DEFAULT", "MPOL_LOCAL")
     for mode in listed(features, "linux", "memoryPolicy", "modes"):
+        if mode == "MPOL_WEIGHTED_INTERLEAVE" and machine.kernel() < (6, 9):
+            continue
         container = new_container()
         nodes = {} if mode in without_nodes else {"nodes": "0"}
         container.linux["memoryPolicy"] = {"mode": mode, **nodes}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ociconformance import isolation
+from ociconformance import isolation, machine
 from ociconformance.bundle import Config, bind, mount
 from ociconformance.clauses.config import OPTIONS_MUST, OPTIONS_SHOULD
 from ociconformance.container import Container
@@ -371,8 +371,7 @@ def idmap(identity: Identity) -> None:
     extensions = ((identity.features or {}).get("linux") or {}).get("mountExtensions") or {}
     if not (extensions.get("idmap") or {}).get("enabled", True):
         unclaimed("mountExtensions.idmap")
-    release = tuple(int(word) for word in os.uname().release.split("-")[0].split(".")[:2])
-    if release < (6, 3):
+    if machine.kernel() < (6, 3):
         pytest.skip("the kernel does not map IDs of a tmpfs, which root file systems are on here")
 
 

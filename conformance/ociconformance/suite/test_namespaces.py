@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ociconformance import isolation
-from ociconformance.container import Container
+from ociconformance.container import Container, eventually
 from ociconformance.testing import case, covers
 
 FILES = {
@@ -230,11 +230,10 @@ def test_mapped_user(container: Container) -> None:
     container.process["user"] = {"uid": 7, "gid": 8}
     container.script("id -u; id -g; exec sleep 1000")
     container.create().start()
+    eventually(lambda: container.output.split() == ["7", "8"], "the program says its IDs")
     status = Path(f"/proc/{container.pid}/status").read_text()
     assert "Uid:\t100007\t100007\t100007\t100007" in status
     assert "Gid:\t100008\t100008\t100008\t100008" in status
-    container.kill().wait()
-    assert container.output.split() in (["7", "8"], [])
 
 
 @covers("linux/mappings/ownership")

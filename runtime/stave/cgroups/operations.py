@@ -67,6 +67,23 @@ def _make(path: str, created: list[str]) -> bool:
     return True
 
 
+def delegate_cgroup(path: str, uid: int) -> None:
+    """The group, and those of its files that the kernel names for it, belong to the user; the group id stays.
+
+    Spec: config-linux.md#cgroup-ownership
+    """
+    try:
+        names = read_file("/sys/kernel/cgroup/delegate").split()
+    except FileNotFoundError:
+        names = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"]
+    for name in ("", *names):
+        try:
+            posix.chown(f"{path}/{name}", uid, -1)
+        except FileNotFoundError:
+            # Not every group has every file.
+            continue
+
+
 def enable_controllers(path: str, controllers: str) -> None:
     """The groups below `path` have these controllers.
 
@@ -142,33 +159,6 @@ def inherit_cpuset(path: str) -> None:
                 write_file(f"{group}/{name}", value)
         except OSError as error:
             raise _failure(f"{step} to cgroup {group}", error, {}) from error
-
-
-# Where the kernel does not say which files come with a group that is handed on.
-_DELEGATED = "cgroup.procs cgroup.threads cgroup.subtree_control"
-
-
-def delegate_cgroup(path: str, owner: int) -> None:
-    """The group is the owner's, with the files that let it make groups below and move processes there.
-
-    Limits stay root's. Source: the kernel's cgroup-v2 documentation, "Delegation".
-
-    Raises:
-        KernelError: an owner could not be set.
-    """
-    try:
-        files = read_file("/sys/kernel/cgroup/delegate")
-    except OSError:
-        files = _DELEGATED
-    try:
-        posix.chown(path, owner, -1)
-        for name in files.split():
-            try:
-                posix.chown(f"{path}/{name}", owner, -1)
-            except FileNotFoundError:
-                continue  # of a controller that the group does not have
-    except OSError as error:
-        raise _failure(f"delegate cgroup {path}", error, {}) from error
 
 
 def write_cgroup(file: str, value: str) -> None:

@@ -85,8 +85,8 @@ def plan_cgroups(
 
         root = layout.unified or ""
         setup = v2.plan_group(root, where, resources, not rootless)
-        if not rootless and (owner := _owner(config)):
-            setup.append(Operation("delegate_cgroup", PATH_POINTER, (root + where, owner)))
+        if not rootless:
+            setup += v2.plan_ownership(config, root + where)
         return CgroupPlan({"": root + where}, setup)
     from stave.cgroups import v1
 
@@ -97,27 +97,6 @@ def plan_cgroups(
     if "cpuset" in paths:
         setup.append(Operation("inherit_cpuset", "", (paths["cpuset"],)))
     return CgroupPlan(paths, setup + v1.plan_resources(resources, paths, not rootless))
-
-
-def _owner(config: Config) -> int:
-    """The host's id of the container's root if it may manage groups below the container's own; 0 if it may not.
-
-    It may where it has user and cgroup namespaces of its own and sees the groups writable. Without a namespace of
-    its own it is the host's root anyway, or somebody else's.
-    """
-    linux = config.get("linux", {})
-    own = [each["type"] for each in linux.get("namespaces", ()) if not each.get("path")]
-    writable = [
-        mount
-        for mount in config.get("mounts", ())
-        if mount.get("type") in ("cgroup", "cgroup2") and "ro" not in mount.get("options", ())
-    ]
-    if "user" not in own or "cgroup" not in own or not writable:
-        return 0
-    for line in linux.get("uidMappings", ()):
-        if line["containerID"] == 0:
-            return line["hostID"]
-    return 0
 
 
 def without_groups(config: Config) -> CgroupPlan:

@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocispec.types import CPU, Memory, Resources
+    from ocispec.types import CPU, Config, Memory, Resources
     from stave.cgroups.writes import Write
 
     # The same with a choice of files, each with its value: (controller, files, values, pointer).
@@ -57,6 +57,33 @@ def plan_group(mount_point: str, where: str, resources: Resources, devices: bool
         program = compile_filter(with_defaults(resources.get("devices", ())))
         setup.append(Operation("attach_device_filter", f"{POINTER}/devices", (directory, program)))
     return setup + limits
+
+
+def plan_ownership(config: Config, directory: str) -> list[Operation]:
+    """The group belongs to the program's user, if the container has a new cgroup namespace and mounts its group
+    writable. Spec: config-linux.md#cgroup-ownership"""
+    linux = config.get("linux", {})
+    namespaces = {each["type"]: each.get("path") for each in linux.get("namespaces", ())}
+    writable = [
+        mount
+        for mount in config.get("mounts", ())
+        if mount.get("source") == "cgroup"
+        and mount["destination"] == "/sys/fs/cgroup"
+        and not {"ro", "rro"} & set(mount.get("options", ()))
+    ]
+    if not writable or "process" not in config or namespaces.get("cgroup", "none"):
+        return []
+    uid = config["process"]["user"]["uid"]
+    if "user" in namespaces:
+        uid = next(
+            (
+                line["hostID"] + uid - line["containerID"]
+                for line in linux.get("uidMappings", ())
+                if 0 <= uid - line["containerID"] < line["size"]
+            ),
+            0,
+        )
+    return [Operation("delegate_cgroup", "/linux/cgroupsPath", (directory, uid))] if uid else []
 
 
 def _plan_resources(resources: Resources, directory: str, needed: dict[str, None]) -> list[Operation]:

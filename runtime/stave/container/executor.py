@@ -150,7 +150,7 @@ class Executor:
 
         getattr(operations, operation.name)(*operation.arguments)
 
-    _enable_controllers = _inherit_cpuset = _write_cgroup = _write_cgroup_first = _delegate_cgroup = (
+    _enable_controllers = _delegate_cgroup = _inherit_cpuset = _write_cgroup = _write_cgroup_first = (
         _change_cgroup
     )
 

@@ -123,13 +123,13 @@ RUNTIME: dict[str, tuple[str, str]] = {
     "make_cgroup": ("path", "t"),
     # controllers: space separated, "+cpu ?io": "+" must be had, "?" is welcome; each alone if all at once fail.
     "enable_controllers": ("path controllers", "tt"),
+    # cgroup v2: the group, and the files of it that the kernel has for that, belong to this user of the host.
+    "delegate_cgroup": ("path uid", "ti"),
     # cgroup v1: copy cpus and mems down from the nearest ancestor that has them.
     "inherit_cpuset": ("path", "t"),
     "write_cgroup": ("file value", "tt"),
     # The first of the files that exists gets the value of the same place; a file "" at the end means "or none".
     "write_cgroup_first": ("files values", "ll"),
-    # owner: user id on the host that may make groups below.
-    "delegate_cgroup": ("path owner", "ti"),
     # program: struct bpf_insn[] for BPF_PROG_TYPE_CGROUP_DEVICE.
     "attach_device_filter": ("path program", "tb"),
     # A transient unit with the new process in it; user: by the systemd of this user.

@@ -124,27 +124,3 @@ def test_imports() -> None:
     command = [sys.executable, "-I", "-S", "-c", code, *sys.path]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert set(found) <= {"__future__", "errno", "math", "ocispec"}
-
-
-@pytest.mark.parametrize(
-    ("namespaces", "options", "owner"),
-    [
-        (["user", "cgroup"], [], 1000),
-        (["user", "cgroup"], ["ro"], None),
-        (["user"], [], None),
-        (["cgroup"], [], None),
-    ],
-)
-def test_delegation(namespaces: list[str], options: list[str], owner: int | None) -> None:
-    """The group is the container's root's where that has namespaces of its own and sees the groups writable."""
-    config: Any = {
-        "mounts": [{"destination": "/sys/fs/cgroup", "type": "cgroup", "options": options}],
-        "linux": {
-            "namespaces": [{"type": kind} for kind in namespaces],
-            "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}],
-        },
-    }
-    setup = plan_cgroups(config, "c", CgroupLayout("/cg", {})).setup
-    assert [each.arguments for each in setup if each.name == "delegate_cgroup"] == (
-        [("/cg/c", owner)] if owner else []
-    )

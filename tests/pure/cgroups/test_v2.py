@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stave.cgroups.v2 import weight_of_shares
+from stave.cgroups.v2 import plan_ownership, weight_of_shares
 from stave.errors import ConfigError
 
 from .layouts import V2, plan, writes
@@ -158,3 +158,42 @@ def test_needed_controllers(resources: dict[str, Any], needed: set[str]) -> None
     words = str(enable.arguments[1]).split()
     assert {word[1:] for word in words if word[0] == "+"} == needed
     assert {"cpu", "cpuset", "io", "memory", "pids"} <= {word[1:] for word in words}
+
+
+USER = [{"containerID": 0, "hostID": 100_000, "size": 5000}]
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "options", "uid", "owner"),
+    [
+        (["cgroup"], ["rw"], 1000, 1000),
+        (["cgroup"], [], 1000, 1000),
+        (["cgroup", "user"], ["rw"], 1000, 101_000),
+        (["cgroup", "user"], ["rw"], 9000, None),
+        (["cgroup"], ["ro"], 1000, None),
+        (["cgroup"], ["rro"], 1000, None),
+        (["cgroup"], ["rw"], 0, None),
+        (["pid"], ["rw"], 1000, None),
+    ],
+)
+def test_ownership(namespaces: list[str], options: list[str], uid: int, owner: int | None) -> None:
+    """The group becomes the program's user's, as the host counts it, only if the container mounts it writable."""
+    config: Any = {
+        "process": {"user": {"uid": uid, "gid": 0}},
+        "mounts": [
+            {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": options}
+        ],
+        "linux": {"namespaces": [{"type": name} for name in namespaces], "uidMappings": USER},
+    }
+    found = [each.arguments for each in plan_ownership(config, "/sys/fs/cgroup/x")]
+    assert found == ([("/sys/fs/cgroup/x", owner)] if owner else [])
+
+
+def test_no_ownership_of_a_joined_namespace() -> None:
+    """A cgroup namespace that exists already may show other groups, too."""
+    config: Any = {
+        "process": {"user": {"uid": 1000, "gid": 0}},
+        "mounts": [{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"}],
+        "linux": {"namespaces": [{"type": "cgroup", "path": "/proc/1/ns/cgroup"}]},
+    }
+    assert plan_ownership(config, "/sys/fs/cgroup/x") == []
