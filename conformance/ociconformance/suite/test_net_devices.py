@@ -63,10 +63,10 @@ def test_addresses(container: Container, ip: Ip) -> None:
     """The device keeps its addresses of both families, its MTU and its hardware address."""
     ip("addr", "add", "10.11.12.13/24", "dev", "dummy-a")
     ip("addr", "add", "2001:db8::5/64", "dev", "dummy-a")
-    ip("link", "set", "dummy-a", "mtu", "1234", "address", "02:00:00:00:00:05")
+    ip("link", "set", "dummy-a", "mtu", "1400", "address", "02:00:00:00:00:05")
     container.linux["netDevices"] = {"dummy-a": {"name": "inside0"}}
     said = container.says("ip addr show inside0")
-    for word in ("10.11.12.13/24", "2001:db8::5/64", "mtu 1234", "02:00:00:00:00:05"):
+    for word in ("10.11.12.13/24", "2001:db8::5/64", "mtu 1400", "02:00:00:00:00:05"):
         assert word in said, said
 
 
