@@ -152,25 +152,22 @@ def test_up_and_down(container: Container) -> None:
 
 def test_period_below_a_limited_parent(container: Container) -> None:
     """Quota and period go up and down together also where the group above just fits them."""
+    # A parent of its own, which goes with the container: the limit must not meet any other group's.
+    path = Path(container.linux["cgroupsPath"])
+    container.linux["cgroupsPath"] = str(path.parent / "limited" / path.name)
     parent = Path(f"{CGROUPS}{'' if V2 else '/cpu'}{container.linux['cgroupsPath']}").parent
     launch(container, cpu={"period": 100000, "quota": 50000})
-    unlimited = "max 100000" if V2 else "-1"
     limited = "50000 100000" if V2 else "50000"
     limit = parent / ("cpu.max" if V2 else "cpu.cfs_quota_us")
-    if not V2:  # other tests share this group
-        (parent / "cpu.cfs_period_us").write_text("100000")
     limit.write_text(limited)
-    try:
-        for time, period in ((25000, 50000), (100000, 200000), (5000, 10000)):
-            update(container, "--cpu-quota", str(time), "--cpu-period", str(period))
-            assert quota(container) == f"{time} {period}"
-        if not V2:  # which takes any, and gives what there is
-            refused = container.stave.fails("update", "--cpu-quota", "9000", "--memory", "32m", container.id)
-            assert "linux.resources.cpu.quota: write '9000' to " in refused
-            assert refused.endswith("Invalid argument")
-            assert int(value(container, "memory")) > 1 << 60
-    finally:
-        limit.write_text(unlimited)
+    for time, period in ((25000, 50000), (100000, 200000), (5000, 10000)):
+        update(container, "--cpu-quota", str(time), "--cpu-period", str(period))
+        assert quota(container) == f"{time} {period}"
+    if not V2:  # which takes any, and gives what there is
+        refused = container.stave.fails("update", "--cpu-quota", "9000", "--memory", "32m", container.id)
+        assert "linux.resources.cpu.quota: write '9000' to " in refused
+        assert refused.endswith("Invalid argument")
+        assert int(value(container, "memory")) > 1 << 60
 
 
 def test_idle_keeps_the_weight(container: Container) -> None:
