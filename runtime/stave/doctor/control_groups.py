@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from stave.cgroups.device_filter import compile_filter, load_filter
 from stave.doctor.finding import Finding, reason, setting
 from stave.host.facts import CgroupLayout, Facts
+from stave.host.rootless import own_group
 from stave.native import module as native
 
 GROUP = "cgroups"
@@ -102,15 +103,6 @@ def _unified(mount_point: str, rootless: bool) -> list[Finding]:
         )
         findings.append(_swap(any(os.path.exists(f"{path}/memory.swap.max") for path in children)))
     return findings
-
-
-def own_group(text: str) -> str:
-    """The process's group in the v2 hierarchy, from /proc/self/cgroup.
-
-    >>> own_group("4:memory:/a\\n0::/user.slice")
-    '/user.slice'
-    """
-    return next((line[3:] for line in text.splitlines() if line.startswith("0::")), "/")
 
 
 def _delegated(group: str) -> Finding:

@@ -9,6 +9,7 @@ import stat
 
 from stave.doctor._probe import lib
 from stave.doctor.finding import Finding, reason, setting
+from stave.host.rootless import subordinate_ids
 from stave.plan.constants import CLONE_NEWUSER
 from stave.plan.namespaces import NAMESPACES
 
@@ -66,31 +67,7 @@ def _id_mapper(program: str, table: str, privileged: bool) -> Finding:
         return Finding(
             GROUP, name, False, f"{path} has neither the set-user-id bit nor file capabilities", cure
         )
-    if not privileged and not has_range(setting(table) or "", _user_names()):
-        return Finding(
-            GROUP,
-            name,
-            False,
-            f"{table} has no line for this user",
-            f"add one: {_user_names()[0]}:100000:65536",
-        )
+    if not privileged and not subordinate_ids(table, os.getuid()):
+        cure = f"add one, such as {os.getuid()}:100000:65536"
+        return Finding(GROUP, name, False, f"{table} has no line for this user", cure)
     return Finding(GROUP, name, True, path)
-
-
-def _user_names() -> list[str]:
-    import pwd
-
-    uid = os.getuid()
-    try:
-        return [pwd.getpwuid(uid).pw_name, str(uid)]
-    except KeyError:
-        return [str(uid)]
-
-
-def has_range(table: str, names: list[str]) -> bool:
-    """Whether subuid(5) or subgid(5) grants one of the names a range.
-
-    >>> has_range("ann:100000:65536", ["ann", "1000"])
-    True
-    """
-    return any(line.split(":")[0] in names for line in table.splitlines())

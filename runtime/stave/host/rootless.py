@@ -57,11 +57,20 @@ def delegated_group(mount_point: str) -> str:
     It is the own group, or the next above that was delegated along with it, that holds no processes: those of a
     group that passes controllers on would be in the way.
     """
-    lines = read_file("/proc/self/cgroup").splitlines()
-    own = next((line[3:] for line in lines if line.startswith("0::")), "")
     return nearest_empty(
-        own, lambda group: _may_use(mount_point + group), lambda group: _holds(mount_point + group)
+        own_group(read_file("/proc/self/cgroup")),
+        lambda group: _may_use(mount_point + group),
+        lambda group: _holds(mount_point + group),
     )
+
+
+def own_group(text: str) -> str:
+    """The process's group in the v2 hierarchy, from /proc/self/cgroup.
+
+    >>> own_group("4:memory:/a\\n0::/user.slice")
+    '/user.slice'
+    """
+    return next((line[3:] for line in text.splitlines() if line.startswith("0::")), "/")
 
 
 def nearest_empty(group: str, may_use: Callable[[str], bool], holds: Callable[[str], bool]) -> str:

@@ -7,14 +7,15 @@ import doctest
 import pytest
 
 from stave.cli.doctor import as_text
-from stave.doctor import control_groups, drift, kernel, namespaces
-from stave.doctor.control_groups import bus_socket, known_controllers, own_group
+from stave.doctor import control_groups, drift, kernel
+from stave.doctor.control_groups import bus_socket, known_controllers
 from stave.doctor.drift import same
 from stave.doctor.finding import Finding
-from stave.doctor.namespaces import has_range
+from stave.host import rootless
+from stave.host.rootless import own_group
 
 
-@pytest.mark.parametrize("module", [control_groups, drift, kernel, namespaces])
+@pytest.mark.parametrize("module", [control_groups, drift, kernel, rootless])
 def test_examples(module: object) -> None:
     """The examples in the docstrings are true."""
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
@@ -85,12 +86,6 @@ def test_controllers_that_the_kernel_has() -> None:
 def test_bus_of_the_user(environment: dict[str, str], socket: str) -> None:
     """The address counts before the usual place."""
     assert bus_socket(environment) == socket
-
-
-def test_subordinate_ids_by_number() -> None:
-    """A line may name the user by uid; another user's line does not count."""
-    assert has_range("1000:1:2", ["ann", "1000"])
-    assert not has_range("anna:1:2\n#ann:3:4", ["ann", "1000"])
 
 
 def test_text() -> None:
