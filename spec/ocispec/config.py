@@ -24,13 +24,13 @@ _S_IFMT, _S_IFREG, _S_IFDIR = 0o170000, 0o100000, 0o040000
 _MAPS = frozenset(("annotations", "sysctl", "unified", "timeOffsets", "rdma", "netDevices"))
 
 
-def load_config(bundle: str) -> Config:
-    """The valid configuration of the bundle in this directory.
+def load_config(bundle: str, file: str | None = None) -> Config:
+    """The valid configuration of the bundle in this directory, or in this file instead of its config.json.
 
     Raises: UnreadableConfig, InvalidJSON, InvalidConfig, all of them naming the file.
     Spec: bundle.md
     """
-    path = f"{bundle}/config.json"
+    path = file or f"{bundle}/config.json"
     data = read_file(path)
     try:
         return parse_config(data)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from .conftest import MakeContainer
-from .driver import Container, Stave
+from .driver import Container, Stave, killed_at_exit
 from .host import alive, eventually
 
 # The launcher answers for simple containers without Python; both must do.
@@ -261,3 +263,31 @@ def test_without_a_control_group(container: Container) -> None:
     container.linux["resources"] = {"pids": {"limit": 5}}
     container.write_config()
     assert "linux.resources.pids: needs a control group" in container.stave.fails(*words)
+
+
+@pytest.mark.parametrize("command", ["create", "run"])
+def test_configuration_in_another_file(container: Container, directory: Path, command: str) -> None:
+    """With --config the bundle need not have a config.json; paths still count from the bundle, errors name the file."""
+    container.config["root"]["path"] = "rootfs"
+    other = directory / "other.json"
+    other.write_text(json.dumps(container.config))
+    words = [command, "--bundle", container.bundle, "--config", other]
+    container.stave(*words, *(["--detach"] if command == "run" else []), container.id)
+    assert container.state()["bundle"] == str(container.bundle)
+    container.delete("--force")
+    other.write_text("{")
+    assert f"{other}: " in container.stave.fails(*words, container.id)
+
+
+def test_process_dies_before_it_is_started(container: Container) -> None:
+    """A `start` that the container's process does not live to hear of has failed."""
+    container.runs("true")
+    container.create()
+    os.kill(container.pid, signal.SIGSTOP)
+    process, outcome = container.stave.begin("start", container.id)
+    with killed_at_exit(process):
+        wait = Path(f"/proc/{process.pid}/wchan")
+        eventually(lambda: wait.read_text() == "__skb_wait_for_more_packets", "it waits for an answer")
+        os.kill(container.pid, signal.SIGKILL)
+        assert process.wait(60) == 1
+    assert outcome.errors.startswith(f"stave: start {container.id}: cannot start")

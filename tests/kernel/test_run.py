@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from .bundle import without
-from .driver import Container, Stave
+from .driver import Container, Stave, killed_at_exit
 from .host import alive, eventually
 
 
@@ -91,6 +91,28 @@ def test_signals_are_passed_on(container: Container, name: str) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize("phase", ["createRuntime", "startContainer"])
+def test_signal_before_the_program_runs(container: Container, phase: str) -> None:
+    """What is sent to `run` while it still creates or starts the container is for the program as well."""
+    container.linux["namespaces"] = without(container.linux["namespaces"], "pid", "mount")
+    container.config["root"]["path"] = "/"
+    container.config["mounts"] = []
+    for name in ("maskedPaths", "readonlyPaths"):
+        container.linux.pop(name, None)
+    here, go_on = container.bundle / "here", container.bundle / "go-on"
+    script = f"touch {here}; until [ -e {go_on} ]; do sleep 0.01; done"
+    container.config["hooks"] = {phase: [{"path": "/bin/sh", "args": ["sh", "-c", script]}]}
+    container.runs("sleep", "1000")
+    container.write_config()
+    process, outcome = container.stave.begin("run", "--bundle", container.bundle, container.id)
+    with killed_at_exit(process):
+        eventually(here.exists, "the hook runs")
+        process.send_signal(signal.SIGTERM)
+        go_on.touch()
+        assert process.wait(60) == 128 + signal.SIGTERM, outcome.errors
+    assert container.stave("list", "--quiet").output == ""
 
 
 def test_orphans_are_collected(container: Container) -> None:

@@ -96,7 +96,7 @@ def test_affinity_of_exec(container: Container, directory: Path) -> None:
     (directory / "process.json").write_text(json.dumps(process))
     output = container.exec(f"--process={directory}/process.json").output
     assert output.split()[1] == str(second)
-    process["execCPUAffinity"] = {"initial": f"{first},4000"}
+    process["execCPUAffinity"] = {"final": f"{first},4000"}
     (directory / "process.json").write_text(json.dumps(process))
     assert container.exec(f"--process={directory}/process.json").output.split()[1] == str(first)
     assert status_field(container.pid, "Cpus_allowed_list") == status_field(os.getpid(), "Cpus_allowed_list")

@@ -38,6 +38,7 @@ def creation(invocation: Invocation) -> CreateOptions:
         trace=invocation.global_options["trace"] or None,
         cgroup_manager=cgroup_manager(invocation),
         pidfd_socket=absolute(options["pidfd-socket"]),
+        config=absolute(options["config"]),
         listen_fds=_listen_fds(),
         notify_socket=notify_socket(),
     )

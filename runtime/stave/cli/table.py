@@ -59,6 +59,7 @@ GLOBAL: tuple[Flag, ...] = (
 
 _CREATE: tuple[Flag, ...] = (
     (("bundle", "b"), TEXT, "", (), "DIR", "the bundle (default: the current directory)"),
+    (("config", "f"), TEXT, "", (), "FILE", "the configuration, in place of the bundle's config.json"),
     _CONSOLE,
     _PID_FILE,
     _PIDFD,

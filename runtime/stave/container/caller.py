@@ -18,6 +18,7 @@ class CreateOptions:
 
     Attributes:
         bundle: absolute path.
+        config: file to read in place of the bundle's config.json; None for none.
         log_warning: is told what was asked for and cannot be granted.
         pid_file: gets the decimal pid, nothing else; None for none.
         console_socket: where a terminal's master goes; None for nowhere.
@@ -35,6 +36,7 @@ class CreateOptions:
     __slots__ = (
         "bundle",
         "cgroup_manager",
+        "config",
         "console_socket",
         "listen_fds",
         "log_warning",
@@ -64,6 +66,7 @@ class CreateOptions:
         pidfd_socket: str | None = None,
         listen_fds: int = 0,
         notify_socket: str = "",
+        config: str | None = None,
     ) -> None:
         self.bundle = bundle
         self.log_warning = log_warning
@@ -78,6 +81,7 @@ class CreateOptions:
         self.pidfd_socket = pidfd_socket
         self.listen_fds = listen_fds
         self.notify_socket = notify_socket
+        self.config = config
 
     @property
     def passed_fds(self) -> int:

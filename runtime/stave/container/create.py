@@ -37,7 +37,7 @@ def create(root: str, container_id: str, options: CreateOptions) -> None:
         ContainerExists: the id is taken.
         Error: whatever else failed, with the property it came from.
     """
-    config = load_config(options.bundle)
+    config = load_config(options.bundle, options.config)
     check_console(config.get("process", {}), options.console_socket, detach=True)  # type: ignore[arg-type]
     master = create_container(root, container_id, config, options)
     if master >= 0:

@@ -57,6 +57,10 @@ def execute(
     Raises: as `begin`.
     """
     check_console(process, console_socket, detach=detach)
+    if not detach:
+        from stave.container.foreground import hold_signals, wait_in_foreground
+
+        hold_signals()
     executor = begin(
         root,
         container_id,
@@ -85,8 +89,6 @@ def execute(
         write_trace(trace, executor.times)
     if detach:
         return 0
-    from stave.container.foreground import wait_in_foreground
-
     return wait_in_foreground(executor.pid, -1 if console_socket else executor.master)
 
 

@@ -6,7 +6,22 @@ import posix
 
 from stave.native import module as native
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # the C half, without the enums
+
 _TIOCGWINSZ, _TIOCSWINSZ = 0x5413, 0x5414
+
+
+# What somebody at a terminal breaks off with. Before the program runs that ends the runtime, as it may hang in a hook.
+_BREAKS_OFF = (2, 3, 20)  # SIGINT, SIGQUIT, SIGTSTP
+
+
+def hold_signals() -> None:
+    """What is sent to this process from now on is for the program, and waits until `wait_in_foreground` passes it on."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals().difference(_BREAKS_OFF))
 
 
 def give_size(master: int) -> None:

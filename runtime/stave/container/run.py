@@ -5,7 +5,7 @@ from __future__ import annotations
 from ocispec.config import load_config
 from stave.container.create import create, create_container
 from stave.container.delete import destroy
-from stave.container.foreground import give_size, wait_in_foreground
+from stave.container.foreground import give_size, hold_signals, wait_in_foreground
 from stave.container.start import start
 from stave.container.state import Container
 from stave.errors import HookError
@@ -40,9 +40,10 @@ def run(
     if detach:
         create(root, container_id, options)
     else:
+        hold_signals()
         if not no_subreaper:
             native.set_subreaper(True)
-        master = create_container(root, container_id, load_config(options.bundle), options)
+        master = create_container(root, container_id, load_config(options.bundle, options.config), options)
         if master >= 0:
             give_size(master)
     notify = None

@@ -79,7 +79,7 @@ def _set_off(container: Container, connection: int) -> None:
         try:
             data, control, _, _ = first.recvmsg(_MESSAGE, 64)
         except ConnectionResetError:
-            data = b""
+            raise StateError("cannot start a container whose process has just ended") from None
         if not data:
             break
         if int.from_bytes(data[:4], "little") == _FAILED:

@@ -34,6 +34,7 @@ def test_create_and_run(lifecycle: Lifecycle, tmp_path: Path, command: str) -> N
     bundle.mkdir()
     (tmp_path / "link").symlink_to(bundle)
     words = ["--bundle", f"{tmp_path}/link/../link", "--no-pivot", "--preserve-fds", "3", "--pid-file", "pid"]
+    words += ["--config", "other.json"]
     assert execute(["--root", "/r", command, *words, "web"]) == 0
     ((arguments, named),) = calls
     assert arguments[:2] == ("/r", "web")
@@ -52,6 +53,7 @@ def test_create_and_run(lifecycle: Lifecycle, tmp_path: Path, command: str) -> N
         "pidfd_socket": None,
         "listen_fds": 0,
         "notify_socket": "",
+        "config": f"{Path.cwd()}/other.json",
     }
     own = {"detach": False, "keep": False, "no_subreaper": False}
     assert named == (own if command == "run" else {})

@@ -102,6 +102,11 @@ static bool start(const struct container *container, int *connection)
 		*connection = fd;
 		return false;
 	}
+	/* Reset: it is gone, and has not read that it may go on. */
+	if (said < 0) {
+		close(fd);
+		return false;
+	}
 	/* The end of file, by execve or death. */
 	unlinkat(container->directory, "start.sock", 0);
 	return true;
