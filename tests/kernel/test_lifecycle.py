@@ -271,7 +271,7 @@ def test_configuration_in_another_file(container: Container, directory: Path, co
     container.config["root"]["path"] = "rootfs"
     other = directory / "other.json"
     other.write_text(json.dumps(container.config))
-    words = [command, "--bundle", container.bundle, "--config", other]
+    words: list[str | Path] = [command, "--bundle", container.bundle, "--config", other]
     container.stave(*words, *(["--detach"] if command == "run" else []), container.id)
     assert container.state()["bundle"] == str(container.bundle)
     container.delete("--force")

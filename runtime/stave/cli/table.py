@@ -225,7 +225,14 @@ COMMANDS: dict[str, Command] = {
     "validate": ("validate", (_HELP,), 1, 1, False, "BUNDLE", "check a bundle's config.json"),
     "explain": (
         "explain",
-        ((("json",), BOOL, False, (), "", "print it in JSON"), _HELP),
+        (
+            (("json",), BOOL, False, (), "", "print it in JSON"),
+            (
+                ("seccomp",), TEXT, "", (), "SYSCALL",
+                "print what the seccomp profile decides for a system call (name or number) instead",
+            ),
+            _HELP,
+        ),
         1, 1, False, "BUNDLE", "print what creating the bundle's container would do",
     ),
     "doctor": (
