@@ -29,22 +29,22 @@ class Copy:
         self._owner = owner
         self._seen: dict[tuple[int, int], tuple[int, str]] = {}
 
-    def contents(self, source: int, destination: int, depth: int = 0) -> None:
+    def contents(self, source: int, destination: int) -> None:
         """What is in the directory `source` is in the directory `destination` too; both stay the caller's.
 
         Raises: OSError
         """
         for name in sorted(os.listdir(source)):
-            self.entry(source, name, destination, name, depth)
+            self.entry(source, name, destination, name)
 
-    def entry(self, source: int, name: str, destination: int, new_name: str, depth: int = 0) -> None:
+    def entry(self, source: int, name: str, destination: int, new_name: str) -> None:
         """`name` in `source` is `new_name` in `destination` too, in place of what was there.
 
         A directory joins a directory. Raises: OSError
         """
         status = os.stat(name, dir_fd=source, follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
-            self._directory(source, name, destination, new_name, depth)
+            self._directory(source, name, destination, new_name)
             return
         _remove_file(destination, new_name)
         if stat.S_ISREG(status.st_mode):
@@ -56,7 +56,7 @@ class Copy:
             os.mkfifo(new_name, stat.S_IMODE(status.st_mode), dir_fd=destination)
             self._finish_name(status, destination, new_name)
 
-    def _directory(self, source: int, name: str, destination: int, new_name: str, depth: int) -> None:
+    def _directory(self, source: int, name: str, destination: int, new_name: str) -> None:
         inner = os.open(name, DIRECTORY, dir_fd=source)
         try:
             try:
@@ -65,7 +65,7 @@ class Copy:
                 pass
             outer = os.open(new_name, DIRECTORY, dir_fd=destination)
             try:
-                self.contents(inner, outer, depth + 1)
+                self.contents(inner, outer)
                 self.finish(inner, outer)
             finally:
                 os.close(outer)

@@ -56,6 +56,7 @@ class Extractor:
             looks as it does there.
         rootless: in a user namespace, which makes no devices and has xattrs of its own for overlayfs.
         whiteouts: without, names such as `.wh.x` are files like others: the tar is no layer.
+        owner: of directories that neither the tar nor a layer below describes.
 
     Attributes:
         size: bytes of all files written, holes included.
@@ -70,11 +71,13 @@ class Extractor:
         *,
         rootless: bool = False,
         whiteouts: bool = True,
+        owner: tuple[int, int] = (0, 0),
         limits: Limits | None = None,
     ) -> None:
         self._root = root
         self._whiteouts = whiteouts
         self._lower = lower
+        self._owner = owner
         self._rootless = rootless
         self._limits = limits or Limits()
         self._xattr = b"user.overlay." if rootless else b"trusted.overlay."
@@ -158,7 +161,7 @@ class Extractor:
                 return os.fstat(descriptor)
             finally:
                 os.close(descriptor)
-        return os.stat_result((stat.S_IFDIR | 0o755, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+        return os.stat_result((stat.S_IFDIR | 0o755, 0, 0, 0, *self._owner, 0, 0, 0, 0))
 
     def _close_parents(self) -> None:
         for descriptor in self._parents.values():

@@ -54,7 +54,8 @@ def copy(invocation: Invocation) -> int:
     with Files(settings, database, container) as files:
         root, path_there = files.locate(path)
         # The slash or `/.` at its end means something.
-        there = path_there + path[len(path.rstrip("/.")) :] if path.endswith(("/", "/.")) else path_there
+        there = path_there.rstrip("/") + ("/." if path.endswith("/.") else "/" if path.endswith("/") else "")
+        there = there or "/"
 
         def open_there(which: str, flags: int) -> int:
             return open_in_root(root, which, flags)
@@ -63,7 +64,7 @@ def copy(invocation: Invocation) -> int:
             if there_from and destination == "-":
                 _to_tar(open_there, there, from_inside)
             elif there_to and source == "-":
-                _from_tar(open_there, there, given["archive"])
+                _from_tar(open_there, there, to_inside)
             elif there_from:
                 owner = from_inside if given["archive"] else (lambda uid, gid: (os.geteuid(), os.getegid()))
                 _copy(open_there, there, _open_here, destination, Copy(owner), given["follow-link"])
@@ -233,15 +234,24 @@ def _add(archive: Any, parent: int, name: str, path: str, owner: Owner) -> None:
         archive.addfile(info)
 
 
-def _from_tar(opener: Opener, destination: str, archive_owner: bool) -> None:
+def _from_tar(opener: Opener, destination: str, owner: Owner) -> None:
     """The tar on standard input is unpacked in the directory."""
     from ociimage.layers.extract import Extractor
-    from ociimage.layers.tar_reader import Stream, TarReader
+    from ociimage.layers.tar_reader import Entry, Stream, TarReader
+
+    class Reader(TarReader):
+        """Entries with the owners that they are to have on this side."""
+
+        def next(self) -> Entry | None:
+            entry = super().next()
+            if entry is not None:
+                entry.uid, entry.gid = owner(entry.uid, entry.gid)
+            return entry
 
     target = opener(destination, os.O_RDONLY | os.O_DIRECTORY)
     try:
         stream = Stream(iter(lambda: os.read(STDIN, 1 << 20), b""))
-        Extractor(target, whiteouts=False).extract(TarReader(stream))
+        Extractor(target, whiteouts=False, owner=owner(0, 0)).extract(Reader(stream))
         stream.drain()
     finally:
         os.close(target)

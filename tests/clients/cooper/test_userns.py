@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,16 @@ def test_copies_speak_the_container_s_numbers(cooper: Cooper, tmp_path: Path) ->
     (tmp_path / "file").write_text("x")
     cooper.run("cp", tmp_path / "file", "one:/")
     assert cooper.out("start", "-a", "one") == "0"
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        member = tarfile.TarInfo("d/file")
+        member.uid, member.gid = 5, 6
+        tar.addfile(member)
+    cooper.run(
+        "create", "--name", "two", "--userns", "auto", "busybox", "stat", "-c", "%u:%g", "/d", "/d/file"
+    )
+    cooper.run("cp", "-", "two:/", stdin=data.getvalue())
+    assert cooper.out("start", "-a", "two").split() == ["0:0", "5:6"]
     cooper.run("cp", "-a", "one:/bin/busybox", tmp_path / "back")
     assert (tmp_path / "back").stat().st_uid == 0
 
