@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cooper.cli.command import Command, Flag, Invocation
-from cooper.cli.output import print_line
+from cooper.cli.output import confirm, print_line
 
 COMMAND = Command(
     flags=(
@@ -16,17 +16,14 @@ COMMAND = Command(
 
 def run(invocation: Invocation) -> int:
     """What is not used is gone; how much room that makes is printed."""
-    import sys
-
     from cooper.containers.images import open_store
     from cooper.containers.values import human_size
     from ociimage.collect import prune
     from ociimage.reference import parse
 
-    if not invocation.options["force"] and sys.stdin.isatty():
-        which = "that no container uses" if invocation.options["all"] else "without a name"
-        if input(f"Remove all images {which}? [y/N] ").strip().lower() not in ("y", "yes"):
-            return 0
+    which = "that no container uses" if invocation.options["all"] else "without a name"
+    if not invocation.options["force"] and not confirm(f"remove all images {which}"):
+        return 1
     names, ids, freed = prune(open_store(invocation.settings), all_unused=invocation.options["all"])
     for name in names:
         print_line(f"Untagged: {parse(name).familiar}")

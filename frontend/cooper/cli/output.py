@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import posix
 
+from cooper.errors import Error, UsageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +28,61 @@ def print_line(text: str) -> None:
 def warn(text: str) -> None:
     """One line on standard error, for what does not stop the command."""
     write(STDERR, f"cooper: warning: {text}\n")
+
+
+def confirm(what: str) -> bool:
+    """Whether whoever is at standard input says yes; nobody is there to say so in a script, which uses --force."""
+    write(STDERR, f"{what}? [y/N] ")
+    answer = posix.read(STDIN, 256)
+    if not answer.endswith(b"\n"):
+        write(STDERR, "\n")
+    return answer.strip().lower() in (b"y", b"yes")
+
+
+class NewFile:
+    """A context for writing a file, which is there as a whole when the context is left, or not at all.
+
+    "" and "-" are standard output; a device or a pipe is written as it is. Raises: Error, UsageError for a terminal.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._temporary = ""
+        self._file = STDOUT
+
+    def __enter__(self) -> NewFile:
+        if self._path in ("", "-"):
+            if posix.isatty(STDOUT):
+                raise UsageError("an archive is not for a terminal", "name a file with --output")
+            return self
+        flags = posix.O_WRONLY | posix.O_CLOEXEC
+        try:
+            if not _is_special(self._path):
+                self._temporary = f"{self._path}.{posix.getpid()}.part"
+                flags |= posix.O_CREAT | posix.O_EXCL
+            self._file = posix.open(self._temporary or self._path, flags, 0o600)
+        except OSError as error:
+            raise Error(f"write {self._path}: {error.strerror}") from error
+        return self
+
+    def write(self, data: bytes) -> None:
+        """Adds to the end."""
+        write(self._file, data)
+
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
+        if self._file != STDOUT:
+            posix.close(self._file)
+        if self._temporary and kind is None:
+            posix.rename(self._temporary, self._path)
+        elif self._temporary:
+            posix.unlink(self._temporary)
+
+
+def _is_special(path: str) -> bool:
+    try:
+        return posix.stat(path).st_mode & 0o170000 != 0o100000
+    except FileNotFoundError:
+        return False
 
 
 def printable(text: str) -> str:

@@ -16,8 +16,8 @@ COMMAND = Command(
 
 def run(invocation: Invocation) -> int:
     """Containers that do not run are gone."""
+    from cooper.cli.output import confirm
     from cooper.containers.prune import prune_containers
-    from cooper.volumes.commands import confirm
 
     if not invocation.options["force"] and not confirm("remove all containers that do not run"):
         return 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cooper.cli.command import FILE, IMAGE, TEXT, Command, Flag, Invocation
-from cooper.cli.output import STDOUT, write
+from cooper.cli.output import NewFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ COMMAND = Command(
 
 def run(invocation: Invocation) -> int:
     """The images are in the archive, whole or not at all."""
-    import os
-
     from cooper.containers.images import open_store
     from cooper.errors import UsageError
     from ociimage.archives.save import FORMATS, save, save_directory
@@ -51,20 +49,8 @@ def run(invocation: Invocation) -> int:
             raise UsageError("oci-dir is a directory", "name one with --output")
         save_directory(list(images.values()), path)
         return 0
-    if path in ("", "-"):
-        if os.isatty(STDOUT):
-            raise UsageError("an archive is not for a terminal", "name a file with --output")
-        save(list(images.values()), lambda data: write(STDOUT, data), form)
-        return 0
-    temporary = f"{path}.{os.getpid()}.part"
-    try:
-        with open(temporary, "xb") as file:
-            save(list(images.values()), file.write, form)
-        os.rename(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+    with NewFile(path) as file:
+        save(list(images.values()), file.write, form)
     return 0
 
 

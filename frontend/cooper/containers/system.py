@@ -75,8 +75,8 @@ def df(invocation: Invocation) -> int:
     from cooper.containers.images import open_store
     from cooper.containers.rootfs import written_bytes
     from cooper.volumes import store as volumes
-    from cooper.volumes.commands import size_of
     from ociimage.collect import usage
+    from ociimage.snapshots.difference import tree_size
 
     settings = invocation.settings
     database = open_database(settings)
@@ -86,7 +86,7 @@ def df(invocation: Invocation) -> int:
     sizes = {each.id: written_bytes(settings, each) for each in containers}
     users = volumes.used_by(database, containers)
     volume_sizes = {
-        each.name: size_of(volumes.data_directory(settings, each.name)) for each in volumes.every(database)
+        each.name: tree_size(volumes.data_directory(settings, each.name)) for each in volumes.every(database)
     }
     if invocation.options["verbose"]:
         _details(containers, sizes, volume_sizes, users)
@@ -132,10 +132,10 @@ def _details(
 
 def prune(invocation: Invocation) -> int:
     """`cooper system prune`."""
+    from cooper.cli.output import confirm
     from cooper.containers.images import open_store
     from cooper.containers.prune import prune_containers
     from cooper.networks.manage import prune as prune_networks
-    from cooper.volumes.commands import confirm
     from ociimage.collect import prune as prune_images
 
     settings, given = invocation.settings, invocation.options

@@ -111,7 +111,7 @@ def remove(invocation: Invocation) -> int:
 
 def prune(invocation: Invocation) -> int:
     """Networks that no container is on are gone."""
-    from cooper.volumes.commands import confirm
+    from cooper.cli.output import confirm
 
     database = open_database(invocation.settings)
     store = Store(database, invocation.settings)
