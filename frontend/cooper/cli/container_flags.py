@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cooper.cli.command import BOOL, CONTAINER, FILE, IMAGE, LIST, NETWORK, NUMBER, TEXT, VOLUME, Flag
+from cooper.cli.command import BOOL, CONTAINER, FILE, LIST, NETWORK, NUMBER, TEXT, VOLUME, Flag
 
 _PROCESS = (
     Flag("interactive", "i", BOOL, text="keep the standard input open"),
@@ -22,7 +22,7 @@ _PROCESS = (
 )
 _IDENTITY = (
     Flag("name", "", TEXT, "NAME", "the container's name"),
-    Flag("label", "l", LIST, "NAME=VALUE", "a label", aliases=()),
+    Flag("label", "l", LIST, "NAME=VALUE", "a label"),
     Flag("label-file", "", LIST, "FILE", "read labels from a file", completes=FILE),
     Flag("annotation", "", LIST, "NAME=VALUE", "an annotation in config.json, for the runtime"),
     Flag("hostname", "h", TEXT, "NAME", "the host name in the container"),
@@ -121,4 +121,3 @@ ATTACH_FLAGS = (
     Flag("detach-keys", "", TEXT, "KEYS", "what leaves the container running (default: ctrl-p,ctrl-q)"),
     Flag("attach", "a", LIST, "STREAM", "only these of stdin, stdout, stderr"),
 )
-COMPLETES = IMAGE

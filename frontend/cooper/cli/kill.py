@@ -23,7 +23,7 @@ COMMAND = Command(
 
 def run(invocation: Invocation) -> int:
     """The signal was sent; after KILL the containers have ended."""
-    from cooper.containers.lookup import chosen, for_each, open_database, running
+    from cooper.containers.lookup import ALIVE, chosen, for_each, open_database, running
     from cooper.containers.prepare import signal_name
     from cooper.containers.runtime import last_error
     from cooper.containers.stop import kill_now
@@ -48,4 +48,4 @@ def run(invocation: Invocation) -> int:
                 raise Error(f"kill {name}: {last_error(data.decode('utf-8', 'replace'))}")
         print_line(name)
 
-    return for_each(chosen(settings, database, invocation.arguments, invocation.options["all"]), kill)
+    return for_each(chosen(settings, database, invocation.arguments, invocation.options["all"], ALIVE), kill)

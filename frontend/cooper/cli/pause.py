@@ -22,18 +22,13 @@ def run(invocation: Invocation) -> int:
     """The containers are frozen, or go on."""
     from cooper.containers import stop
     from cooper.containers.locks import ContainerLock
-    from cooper.containers.lookup import every, for_each, open_database, running
+    from cooper.containers.lookup import chosen, for_each, open_database, running
 
     settings = invocation.settings
     database = open_database(settings)
     pausing = invocation.command == "pause"
-    names = invocation.arguments
-    if invocation.options["all"]:
-        names = [
-            each.id
-            for each in every(settings, database)
-            if each.status == ("running" if pausing else "paused")
-        ]
+    status = ("running" if pausing else "paused",)
+    names = chosen(settings, database, invocation.arguments, invocation.options["all"], status)
 
     def change(name: str) -> None:
         container = running(settings, database, name)

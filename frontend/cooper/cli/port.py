@@ -20,6 +20,7 @@ COMMAND = Command(
 
 def run(invocation: Invocation) -> int:
     """The published ports are listed."""
+    from cooper.containers.listing import host_end
     from cooper.containers.lookup import find, open_database
 
     container = find(invocation.settings, open_database(invocation.settings), invocation.arguments[0])
@@ -29,10 +30,9 @@ def run(invocation: Invocation) -> int:
     found = False
     for port in container.network.get("ports", []):
         inside = f"{port['container_port']}/{port['protocol']}"
-        where = f"{port['host_address'] or '0.0.0.0'}:{port['host_port']}"
         if wanted in ("", inside):
             found = True
-            print_line(where if wanted else f"{inside} -> {where}")
+            print_line(host_end(port) if wanted else f"{inside} -> {host_end(port)}")
     if wanted and not found:
         raise NotFound(f"the port {wanted} of {container.name} is not published")
     return 0

@@ -23,7 +23,7 @@ COMMAND = Command(
 
 def run(invocation: Invocation) -> int:
     """The containers have ended."""
-    from cooper.containers.lookup import chosen, find, for_each, open_database
+    from cooper.containers.lookup import ALIVE, chosen, find, for_each, open_database
     from cooper.containers.prepare import signal_name
     from cooper.containers.stop import Stopping
 
@@ -36,7 +36,7 @@ def run(invocation: Invocation) -> int:
         container = find(settings, database, name)
         stopping.append((name, Stopping(settings, database, container, signal, given["time"])))
 
-    status = for_each(chosen(settings, database, invocation.arguments, given["all"]), ask)
+    status = for_each(chosen(settings, database, invocation.arguments, given["all"], ALIVE), ask)
     for name, each in stopping:
         each.wait()
         print_line(name)

@@ -37,6 +37,13 @@ def go_text(value: object) -> str:
     return str(value)
 
 
+def _plain(value: Any) -> Any:
+    """A row without what is only there to be called."""
+    return (
+        {key: item for key, item in value.items() if not callable(item)} if isinstance(value, dict) else value
+    )
+
+
 def _index(value: Any, *keys: Any) -> Any:
     for key in keys:
         if isinstance(value, dict):
@@ -48,12 +55,31 @@ def _index(value: Any, *keys: Any) -> Any:
     return value
 
 
+_VERB = re.compile(r"%([-+ 0#]*\d*(?:\.\d+)?)([vsdqtx%])")
+
+
+def _printf(form: str, *values: Any) -> str:
+    """The verbs that make sense here: %v %s %d %q %t %x, with widths."""
+    rest = list(values)
+
+    def one(match: re.Match[str]) -> str:
+        if match[2] == "%":
+            return "%"
+        value = rest.pop(0)
+        if match[2] in "dx":
+            return f"%{match[1]}{match[2]}" % int(value)
+        text = go_text(value)
+        return f"%{match[1]}s" % (jsontext.dumps(text) if match[2] == "q" else text)
+
+    return _VERB.sub(one, form)
+
+
 def _slice(value: Any, start: int = 0, end: int | None = None) -> Any:
     return value[start:end]
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "json": lambda value: jsontext.dumps(value),
+    "json": lambda value: jsontext.dumps(_plain(value)),
     "index": _index,
     "slice": _slice,
     "len": len,
@@ -65,7 +91,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "truncate": lambda text, size: text[:size],
     "println": lambda *values: " ".join(map(go_text, values)) + "\n",
     "print": lambda *values: "".join(map(go_text, values)),
-    "printf": lambda form, *values: re.sub(r"%[vsdq]", "{}", form).format(*map(go_text, values)),
+    "printf": _printf,
     "eq": lambda first, *others: any(first == other for other in others),
     "ne": lambda one, other: one != other,
     "lt": lambda one, other: one < other,
@@ -281,7 +307,7 @@ def print_rows(rows: list[dict[str, Any]], form: str, columns: dict[str, str], q
         write(STDOUT, "".join(f"{row[quiet_key]}\n" for row in rows))
     elif form == "json":
         for row in rows:
-            print_line(jsontext.dumps({key: value for key, value in row.items() if not callable(value)}))
+            print_line(jsontext.dumps(_plain(row)))
     elif form in ("", "table"):
         write(STDOUT, table(list(columns.values()), [[str(row[key]) for key in columns] for row in rows]))
     elif form.startswith("table "):

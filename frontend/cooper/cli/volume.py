@@ -10,7 +10,7 @@ COMMAND = Command(
     completes=VOLUME,
     flags=(
         Flag("label", "l", LIST, "NAME=VALUE", "create: a label"),
-        Flag("opt", "o", LIST, "NAME=VALUE", "create: an option of the driver"),
+        Flag("opt", "o", LIST, "NAME=VALUE", "create: an option of the driver", hidden=True),
         Flag("driver", "d", TEXT, "NAME", "create: local, the only one", "local"),
         Flag("filter", "", LIST, "KEY=VALUE", "ls: name, label, dangling"),
         Flag("format", "f", TEXT, "TEMPLATE", "ls, inspect: json or a Go template"),

@@ -6,6 +6,7 @@ import posix
 
 from cooper.containers.limits import resources
 from cooper.containers.userns import maps_of, outside
+from cooper.containers.values import is_number
 from cooper.errors import Error, UsageError
 from ociimage.bundle.config import make_config
 from ociimage.bundle.options import Options
@@ -167,7 +168,7 @@ def _device_rule(text: str) -> dict[str, Any]:
     rule: dict[str, Any] = {"allow": True, "type": words[0], "access": words[2]}
     for key, number in zip(("major", "minor"), numbers, strict=True):
         if number != "*":
-            if not number.isdigit():
+            if not is_number(number):
                 raise UsageError(f"--device-cgroup-rule: {number!r} is neither a number nor *")
             rule[key] = int(number)
     return rule

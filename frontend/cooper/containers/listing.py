@@ -6,7 +6,7 @@ import time
 
 from cooper.containers import record
 from cooper.containers.lookup import every, open_database
-from cooper.containers.values import human_duration
+from cooper.containers.values import accepting, human_duration
 from cooper.errors import UsageError
 from ocispec import jsontext
 
@@ -31,27 +31,28 @@ def list_containers(invocation: Invocation) -> int:
     settings, given = invocation.settings, invocation.options
     database = open_database(settings)
     containers = every(settings, database)
-    accepts = [_filter(text, containers) for text in given["filter"]]
-    count = 1 if given["latest"] else given["last"]
-    if count >= 0:
-        containers = containers[:count]
-    elif not given["all"] and not any(
+    every_state = given["all"] or any(
         text.partition("=")[0] in ("status", "exited") for text in given["filter"]
-    ):
-        containers = [each for each in containers if each.state == record.RUNNING]
-    containers = [each for each in containers if all(accept(each) for accept in accepts)]
+    )
+    accept = accepting(given["filter"], lambda text: _filter(text, containers))
+    found = [each for each in containers if accept(each)]
+    count = 1 if given["latest"] else given["last"]
+    if count > 0:
+        found = found[:count]
+    elif not every_state:
+        found = [each for each in found if each.state == record.RUNNING]
     if given["quiet"]:
         from cooper.cli.output import STDOUT, write
 
-        write(STDOUT, "".join(f"{each.id if given['no-trunc'] else each.short_id}\n" for each in containers))
+        write(STDOUT, "".join(f"{each.id if given['no-trunc'] else each.short_id}\n" for each in found))
         return 0
-    rows = [row(each, given["no-trunc"]) for each in containers]
+    rows = [row(each, given["no-trunc"]) for each in found]
     columns = dict(COLUMNS)
     if given["size"]:
         from cooper.containers.rootfs import written
 
         columns["Size"] = "SIZE"
-        for each, cells in zip(containers, rows, strict=True):
+        for each, cells in zip(found, rows, strict=True):
             cells["Size"] = written(settings, each)
     if not given["format"]:
         from cooper.cli.output import STDOUT, table, write
@@ -116,11 +117,15 @@ def _networks(container: Container) -> list[str]:
 
 
 def _ports(network: dict[str, Any]) -> str:
-    texts = []
-    for port in network.get("ports", []):
-        where = port["host_address"] or "0.0.0.0"
-        texts.append(f"{where}:{port['host_port']}->{port['container_port']}/{port['protocol']}")
-    return ", ".join(texts)
+    return ", ".join(
+        f"{host_end(port)}->{port['container_port']}/{port['protocol']}" for port in network.get("ports", [])
+    )
+
+
+def host_end(port: dict[str, Any]) -> str:
+    """Where a published port is on the host, as URLs write it."""
+    address = port["host_address"] or "0.0.0.0"
+    return f"{f'[{address}]' if ':' in address else address}:{port['host_port']}"
 
 
 def _filter(text: str, containers: list[Container]) -> Callable[[Container], bool]:

@@ -7,7 +7,7 @@ import time
 
 from cooper.cli.output import STDERR, STDOUT, write
 from cooper.containers import record
-from cooper.containers.values import parse_duration
+from cooper.containers.values import is_number, parse_duration
 from cooper.errors import Conflict, UsageError
 from cooper.supervisor import client
 
@@ -122,7 +122,7 @@ def parse_time(text: str, flag: str, now: float) -> bytes:
     if text[:1].isdigit() and "-" not in text:
         seconds = parse_duration(text, flag)
         # A number without unit is a time, with one it is so long ago.
-        return _stamp(seconds if text.replace(".", "", 1).isdigit() else now - seconds)
+        return _stamp(seconds if is_number(text.replace(".", "", 1)) else now - seconds)
     import datetime
 
     # Nanoseconds, which datetime does not have, stay.
@@ -153,7 +153,7 @@ def print_log(settings: Settings, container: Container, given: dict[str, Any]) -
     until = parse_time(given["until"], "--until", now) or _NEVER
     tail = -1
     if given["tail"] != "all":
-        if not given["tail"].lstrip("-").isdigit():
+        if not is_number(given["tail"].removeprefix("-")):
             raise UsageError(f"--tail: {given['tail']!r} is neither a number nor all")
         tail = int(given["tail"])
     following = None

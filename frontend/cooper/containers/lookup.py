@@ -8,6 +8,9 @@ from cooper.containers.settle import settle_all, settle_locked
 from cooper.errors import Conflict, Error
 from cooper.state.database import connect
 
+# Whose program is there.
+ALIVE = ("running", "paused", "restarting")
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,12 +69,16 @@ def for_each(names: Sequence[str], function: Callable[[str], None]) -> int:
     return status
 
 
-def chosen(settings: Settings, database: Database, names: Sequence[str], everything: bool) -> list[str]:
-    """The names given, or with ``--all`` the ids of all containers. Raises: UsageError."""
+def chosen(
+    settings: Settings, database: Database, names: Sequence[str], everything: bool, status: Sequence[str] = ()
+) -> list[str]:
+    """The names given, or with ``--all`` the ids of all containers (of those with this status). Raises: UsageError."""
     from cooper.errors import UsageError
 
     if everything and names:
         raise UsageError("--all takes no names")
     if not everything and not names:
         raise UsageError("which container?", "name one, or use --all")
-    return [container.id for container in every(settings, database)] if everything else list(names)
+    if not everything:
+        return list(names)
+    return [each.id for each in every(settings, database) if not status or each.status in status]

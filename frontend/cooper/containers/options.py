@@ -18,6 +18,7 @@ from __future__ import annotations
 from cooper.containers.record import read_file
 from cooper.containers.values import (
     check_name,
+    is_number,
     parse_cpus,
     parse_duration,
     parse_fields,
@@ -43,7 +44,7 @@ LOG_DRIVERS = {
 }
 LOG_SIZE, LOG_FILES = 10_000_000, 3
 _UNHEALTHY = ("none", "kill", "restart", "stop")
-_MOUNT_TYPES = ("bind", "volume", "tmpfs", "image")
+_MOUNT_TYPES = ("bind", "volume", "tmpfs")
 _NETWORK = {
     "networks": "network", "publish": "publish", "publish_all": "publish-all", "expose": "expose", "ip": "ip",
     "ip6": "ip6", "mac": "mac-address", "aliases": "network-alias", "dns": "dns", "dns_search": "dns-search",
@@ -57,7 +58,7 @@ def read_options(invocation: Invocation) -> dict[str, Any]:
     arguments = list(invocation.arguments)
     image = ""
     if given["rootfs"]:
-        if given["rootfs"].endswith("/") and not given["rootfs"].strip("/"):
+        if absolute(given["rootfs"]) == "/":
             raise UsageError("--rootfs: the host's own root cannot be a container's")
     elif arguments:
         image = arguments.pop(0)
@@ -130,7 +131,7 @@ def parse_restart(text: str) -> dict[str, Any]:
     name, colon, maximum = text.partition(":")
     if name not in RESTART_POLICIES or (colon and name != "on-failure"):
         raise UsageError(f"--restart: {text!r} is none of {', '.join(RESTART_POLICIES)}")
-    if colon and not maximum.isdigit():
+    if colon and not is_number(maximum):
         raise UsageError(f"--restart: {maximum!r} is not how often to try")
     return {"name": name, "maximum": int(maximum or 0)}
 
@@ -139,10 +140,11 @@ def read_resources(given: dict[str, Any], named: set[str]) -> dict[str, Any]:
     """The limits among the flags of run, create and update; only those that were given."""
     limits: dict[str, Any] = {}
     for flag in ("memory", "memory-reservation", "memory-swap"):
-        text = given[flag]
-        if text:
-            unlimited = flag == "memory-swap" and text == "-1"
-            limits[flag.replace("-", "_")] = -1 if unlimited else parse_size(text, f"--{flag}")
+        text = given[flag] or "0"
+        unlimited = flag == "memory-swap" and text == "-1"
+        size = -1 if unlimited else parse_size(text, f"--{flag}")
+        if size:  # 0 is no limit, as docker has it
+            limits[flag.replace("-", "_")] = size
     if given["cpus"]:
         if "cpu-quota" in named or "cpu-period" in named:
             raise UsageError("--cpus and --cpu-quota with --cpu-period exclude each other")
@@ -237,7 +239,7 @@ def _log(driver: str, options: list[str]) -> dict[str, Any]:
         if name == "max-size":
             log["size"] = 0 if value == "-1" else parse_size(value, "--log-opt max-size")
         elif name == "max-file":
-            if not value.isdigit() or int(value) < 1:
+            if not is_number(value) or int(value) < 1:
                 raise UsageError(f"--log-opt max-file: {value!r} is not a number of files")
             log["files"] = int(value)
         else:
@@ -325,7 +327,7 @@ def _ulimit(text: str) -> list[Any]:
     for value in (soft, hard if colon else soft):
         if value in ("-1", "unlimited"):
             numbers.append(2**64 - 1)
-        elif value.isdigit():
+        elif is_number(value):
             numbers.append(int(value))
         else:
             raise UsageError(f"--ulimit: {text!r} is not NAME=SOFT[:HARD]")

@@ -8,6 +8,7 @@ from cooper.containers import network
 from cooper.containers.mounts import complete
 from cooper.containers.options import read_options
 from cooper.containers.userns import parse_mode
+from cooper.containers.values import is_number
 from cooper.errors import Error
 
 TYPE_CHECKING = False
@@ -61,7 +62,7 @@ def signal_name(text: str) -> str:
     import _signal
 
     name = text.upper()
-    if name.isdigit():
+    if is_number(name):
         numbers: dict[int, str] = {int(value): key for key, value in vars(_signal).items() if _is_signal(key)}
         if int(name) in numbers:
             return numbers[int(name)]

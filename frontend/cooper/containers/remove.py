@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import posix
-
 from cooper.containers import events, network, record, rootfs
 from cooper.containers.locks import ContainerLock
 from cooper.containers.mounts import remove_anonymous
 from cooper.containers.userns import release
 from cooper.errors import Conflict
+from ociimage.layers.remove import remove_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def remove_locked(
     rootfs.remove(settings, container)
     if container.options["id_maps"]:
         release(database, container.id)
-    remove_tree(settings.container_directory(container.id))
+    remove_path(settings.container_directory(container.id))
     from cooper.containers.settle import clear_run_directory
 
     clear_run_directory(settings, container.id)
@@ -68,21 +67,3 @@ def remove_container(
         if container.state == record.RUNNING:
             raise Conflict(f"the container {container.name} was started meanwhile")
         remove_locked(settings, database, container, volumes)
-
-
-def remove_tree(path: str) -> None:
-    """The directory and all in it are gone; links are not followed, and nothing mounted is entered.
-
-    Its owner is cooper alone: nobody swaps a name for a link meanwhile.
-    """
-    try:
-        names = posix.listdir(path)
-    except FileNotFoundError:
-        return
-    for name in names:
-        full = f"{path}/{name}"
-        if posix.lstat(full).st_mode & 0o170000 == 0o040000:
-            remove_tree(full)
-        else:
-            posix.unlink(full)
-    posix.rmdir(path)

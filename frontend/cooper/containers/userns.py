@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import posix
 
-from cooper.containers.values import parse_fields
+from cooper.containers.values import is_number, parse_fields
 from cooper.errors import Error, UsageError
 from cooper.settings import environment
 
@@ -45,7 +45,7 @@ def parse_mode(text: str) -> tuple[str, dict[str, int]]:
         raise UsageError(f"--userns: {text!r} is none of auto, keep-id, host")
     options = {}
     for key, value in (parse_fields(rest, "--userns") if colon else {}).items():
-        if key not in known[mode] or not value.isdigit() or int(value) >= 1 << 32:
+        if key not in known[mode] or not is_number(value) or int(value) >= 1 << 32:
             raise UsageError(f"--userns {mode}: {key}={value} is not understood")
         options[key] = int(value)
     if not 0 < options.get("size", SIZE) <= 1 << 24:
@@ -87,7 +87,7 @@ def _mapping(inside: int, outside: int, size: int) -> Mapping:
 def _caller() -> tuple[int, int]:
     """Who runs cooper: through sudo it is who called that."""
     uid, gid = environment("SUDO_UID"), environment("SUDO_GID")
-    if posix.geteuid() == 0 and uid.isdigit() and gid.isdigit():
+    if posix.geteuid() == 0 and is_number(uid) and is_number(gid):
         return int(uid), int(gid)
     return posix.geteuid(), posix.getegid()
 
@@ -134,7 +134,7 @@ def _range(path: str) -> tuple[int, int] | None:
     for owner in OWNERS:
         for line in lines:
             words = line.split(":")
-            if len(words) == 3 and words[0] == owner and words[1].isdigit() and words[2].isdigit():
+            if len(words) == 3 and words[0] == owner and is_number(words[1]) and is_number(words[2]):
                 return int(words[1]), int(words[2])
     return None
 

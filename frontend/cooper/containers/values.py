@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from cooper.errors import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -41,10 +45,12 @@ def parse_duration(text: str, flag: str) -> float:
 
 def _number(text: str) -> float | None:
     """A number without sign or exponent, or None."""
-    digits = text.replace(".", "", 1)
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
-        return None
-    return float(text)
+    return float(text) if is_number(text.replace(".", "", 1)) else None
+
+
+def is_number(text: str) -> bool:
+    """Whether these are decimal digits, no more than 64 bits hold."""
+    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def parse_cpus(text: str, flag: str) -> float:
@@ -97,10 +103,23 @@ def check_name(name: str, kind: str) -> str:
     return name
 
 
+def accepting(filters: Sequence[str], test: Callable[[str], Callable[..., bool]]) -> Callable[..., bool]:
+    """Whether something passes `--filter`s as docker has it: one of each key is enough, but labels are all there.
+
+    Args:
+        test: makes the test of one ``KEY=VALUE``. Raises: UsageError
+    """
+    groups: dict[str, list[Callable[..., bool]]] = {}
+    for text in filters:
+        key = text.partition("=")[0]
+        groups.setdefault(text if key == "label" else key, []).append(test(text))
+    return lambda *each: all(any(accept(*each) for accept in group) for group in groups.values())
+
+
 def human_size(size: float) -> str:
     """Bytes in the unit that leaves at most three digits before the point; powers of 1000, as `df -H`."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
+        if size < 999.5 or unit == "TB":
             return f"{size:.3g}{unit}"
         size /= 1000
     raise AssertionError

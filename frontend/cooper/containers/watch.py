@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cooper.cli.command import Invocation
 
-_KEYS = ("container", "event", "image", "type", "label")
+_KEYS = ("container", "event", "image", "type")
 
 
 def watch(invocation: Invocation) -> int:
@@ -92,13 +92,22 @@ def _wanted(event: dict[str, Any], filters: list[tuple[str, str, str]]) -> bool:
 
 
 def _print(event: dict[str, Any], moment: str, form: str) -> None:
-    if form == "json":
-        print_line(jsontext.dumps(event))
-    elif form:
-        from cooper.cli.template import Template
-
-        print_line(Template(form).render(event))
-    else:
-        rest = {key: value for key, value in event.items() if key not in ("timeNano", "Action", "Type", "ID")}
-        details = ", ".join(f"{key[:1].lower()}{key[1:]}={value}" for key, value in sorted(rest.items()))
+    attributes = {
+        f"{key[:1].lower()}{key[1:]}": str(value)
+        for key, value in sorted(event.items())
+        if key not in ("timeNano", "Action", "Type", "ID")
+    }
+    if not form:
+        details = ", ".join(f"{key}={value}" for key, value in attributes.items())
         print_line(f"{moment} {event.get('Type')} {event.get('Action')} {event.get('ID')} ({details})")
+        return
+    from cooper.cli.template import print_rows
+
+    # By podman's names, and by docker's: in JSON they begin with small letters, in templates with capitals.
+    actor = {"ID": event.get("ID"), "Attributes": attributes}
+    seconds = event.get("timeNano", 0) // 10**9
+    docker = {"status": event.get("Action"), "from": event.get("Image"), "scope": "local", "time": seconds}
+    event |= {"Actor": actor, **docker}
+    if form != "json":
+        event |= {key.title(): value for key, value in docker.items()} | {"TimeNano": event.get("timeNano")}
+    print_rows([event], form, {})

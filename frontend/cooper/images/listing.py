@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from cooper.containers.images import open_store
-from cooper.containers.values import human_duration, human_size
+from cooper.containers.values import accepting, human_duration, human_size
 from cooper.errors import UsageError
 from ociimage.errors import ImageError
 from ociimage.reference import parse
@@ -41,14 +41,14 @@ _COMMAND_WIDTH = 45
 def image_rows(settings: Settings, filters: list[str], names: list[str], whole: bool) -> list[dict[str, Any]]:
     """One row for each name of each image, the newest image first. Raises: UsageError"""
     store = open_store(settings)
-    accepts = [_filter(store, text) for text in filters]
+    accept = accepting(filters, lambda text: _filter(store, text))
     wanted = [_reference(name) for name in names]
     containers = users(store)
     rows = []
     for image in store.images():
         digests = {parse(name).repository: parse(name).digest for name in image.names if "@" in name}
         for name in image.tags or sorted(digests) or [""]:
-            if all(accept(image, name) for accept in accepts) and (not wanted or wanted[0](image, name)):
+            if accept(image, name) and (not wanted or wanted[0](image, name)):
                 rows.append(_row(image, name, digests, whole, containers))
     rows.sort(key=lambda row: row["_created"], reverse=True)
     return [{key: value for key, value in row.items() if key != "_created"} for row in rows]

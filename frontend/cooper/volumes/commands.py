@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cooper.cli.output import STDERR, STDIN, print_line, write
+from cooper.cli.output import confirm, print_line
 from cooper.containers.lookup import for_each, open_database
 from cooper.containers.names import new_id
-from cooper.containers.values import check_name, human_size, parse_pairs
+from cooper.containers.values import accepting, check_name, human_size, parse_pairs
 from cooper.errors import NotFound, UsageError
 from cooper.volumes import store
 
@@ -31,10 +31,12 @@ def create(invocation: Invocation) -> int:
     if given["driver"] != "local":
         raise UsageError(f"--driver: there is no driver {given['driver']}", "local is the only one")
     database = _database(invocation)
-    labels, options = parse_pairs(given["label"], "--label"), parse_pairs(given["opt"], "--opt")
+    if given["opt"]:
+        raise UsageError("--opt: the driver local takes no options", "-v DIRECTORY:TARGET binds a directory")
+    labels = parse_pairs(given["label"], "--label")
     for name in invocation.arguments or [new_id()]:
         check_name(name, "volume")
-        store.make(invocation.settings, database, name, labels, options, not invocation.arguments)
+        store.make(invocation.settings, database, name, labels, not invocation.arguments)
         print_line(name)
     return 0
 
@@ -44,10 +46,11 @@ def list_volumes(invocation: Invocation) -> int:
     from cooper.cli.template import print_rows
 
     given, database = invocation.options, _database(invocation)
-    accepts = [_filter(text, store.used_by(database)) for text in given["filter"]]
+    users = store.used_by(database)
+    accept = accepting(given["filter"], lambda text: _filter(text, users))
     rows: list[dict[str, Any]] = []
     for volume in store.every(database):
-        if not all(accept(volume) for accept in accepts):
+        if not accept(volume):
             continue
         rows.append(
             {
@@ -108,46 +111,22 @@ def remove(invocation: Invocation) -> int:
 
 def prune(invocation: Invocation) -> int:
     """Volumes that no container has are gone."""
+    from ociimage.snapshots.difference import tree_size
+
     given, database = invocation.options, _database(invocation)
     users = store.used_by(database)
-    accepts = [_filter(text, users) for text in given["filter"]]
+    accept = accepting(given["filter"], lambda text: _filter(text, users))
     unused = [
         volume
         for volume in store.every(database)
-        if volume.name not in users
-        and (volume.anonymous or given["all"])
-        and all(accept(volume) for accept in accepts)
+        if volume.name not in users and (volume.anonymous or given["all"]) and accept(volume)
     ]
     if unused and not given["force"] and not confirm(f"remove {len(unused)} volumes and all in them"):
         return 1
     freed = 0
     for volume in unused:
-        freed += size_of(store.data_directory(invocation.settings, volume.name))
+        freed += tree_size(store.data_directory(invocation.settings, volume.name))
         store.remove(invocation.settings, database, volume.name, users)
         print_line(volume.name)
     print_line(f"{human_size(freed)} freed")
     return 0
-
-
-def confirm(what: str) -> bool:
-    """Asks a person at a terminal; scripts are not asked."""
-    import posix
-
-    if not posix.isatty(STDIN):
-        return True
-    write(STDERR, f"{what}? [y/N] ")
-    return posix.read(STDIN, 256).strip().lower() in (b"y", b"yes")
-
-
-def size_of(path: str) -> int:
-    """Bytes on disk of all files below the directory; a file with several names counts once."""
-    import os
-
-    total, seen = 0, set()
-    for directory, _, names in os.walk(path):
-        for name in (*names, "."):
-            status = os.lstat(os.path.join(directory, name))
-            if (status.st_dev, status.st_ino) not in seen:
-                seen.add((status.st_dev, status.st_ino))
-                total += status.st_blocks * 512
-    return total

@@ -78,7 +78,6 @@ def make(
     database: Database,
     name: str,
     labels: dict[str, str] | None = None,
-    options: dict[str, str] | None = None,
     anonymous: bool = False,
 ) -> Volume:
     """The volume of this name, made if it is missing."""
@@ -89,7 +88,7 @@ def make(
                 name,
                 time.time_ns(),
                 jsontext.dumps(labels or {}),
-                jsontext.dumps(options or {}),
+                "{}",
                 int(anonymous),
             ),
         )
@@ -120,9 +119,9 @@ def remove(settings: Settings, database: Database, name: str, users: dict[str, l
         raise Conflict(
             f"the volume {name} is used by {', '.join(users[name])}", "cooper rm those containers first"
         )
-    from cooper.containers.remove import remove_tree
+    from ociimage.layers.remove import remove_path
 
-    remove_tree(f"{settings.root}/volumes/{name}")
+    remove_path(f"{settings.root}/volumes/{name}")
     database.execute("DELETE FROM volume WHERE name = ?", (name,))
 
 

@@ -127,6 +127,27 @@ def test_volumes(cooper: Cooper) -> None:
     assert cooper.out("volume", "ls", "-q") == ""
 
 
+def test_a_deep_volume(cooper: Cooper) -> None:
+    """What a container makes deeper than a path can be long is measured and removed."""
+    cooper.run("volume", "create", "deep")
+    descriptor = os.open(cooper.root / "volumes/deep/_data", os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("directory", dir_fd=descriptor)
+        inner = os.open("directory", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(descriptor)
+    assert "Volumes" in cooper.out("system", "df")
+    assert cooper.out("volume", "rm", "deep") == "deep"
+    assert not (cooper.root / "volumes/deep").exists()
+
+
+def test_options_of_volumes_are_refused(cooper: Cooper) -> None:
+    """None is known: a volume that is not what was asked for would be worse than none."""
+    assert "no options" in cooper.error("volume", "create", "-o", "type=nfs", "x")
+    assert cooper.out("volume", "ls", "-q") == ""
+
+
 def test_unnamed_volumes(cooper: Cooper) -> None:
     """They go with their container when asked, and `--volumes-from` shares them."""
     cooper.run("run", "--name", "one", "-v", "/data", "busybox", "sh", "-c", "echo shared > /data/file")

@@ -74,6 +74,19 @@ def test_kill_and_wait(cooper: Cooper) -> None:
     assert "is not a signal" in cooper.error("kill", "-s", "NONSENSE", "one", status=1)
 
 
+def test_all_of_those_that_run(cooper: Cooper) -> None:
+    """`--all` leaves out what there is nothing to do for; without it and without a name nothing is done."""
+    run_ready(cooper, "one")
+    cooper.run("create", "--name", "two", "busybox")
+    identity = cooper.inspect("one", "{{.Id}}")
+    assert cooper.out("pause", "--all") == cooper.out("unpause", "--all") == identity
+    for command in ("pause", "unpause", "kill", "stop", "restart", "rm"):
+        assert "which container?" in cooper.error(command)
+    assert cooper.out("kill", "-s", "TERM", "--all") == identity
+    assert cooper.out("wait", "one") == "3"
+    assert cooper.out("stop", "--all") == ""
+
+
 def test_pause(cooper: Cooper) -> None:
     """A paused container is frozen, says so, takes no exec, and can be stopped."""
     run_ready(cooper, "one")
@@ -139,10 +152,14 @@ def test_the_list(cooper: Cooper) -> None:
     assert names("status=created") == "two"
     assert names("exited=5") == "three"
     assert names("name=t", "label=tier") == "two"
+    assert names("status=created", "status=running") == names("label=tier") == "two\none"
+    assert names("label=tier", "label=plain") == "one"
     assert names("ancestor=busybox") == "three\ntwo\none"
     assert names("before=two") == "one"
     assert "unknown key" in cooper.error("ps", "--filter", "nonsense=1")
     assert cooper.out("ps", "-a", "-n", "1", "--format", "{{.Names}}") == "three"
+    assert cooper.out("ps", "-n", "1", "-f", "name=t", "-f", "name=two", "--format", "{{.Names}}") == "three"
+    assert json.loads(cooper.out("ps", "--format", "{{json .}}"))["Names"] == "one"
     row = json.loads(cooper.out("ps", "--format", "json"))
     assert (row["Names"], row["State"], row["Image"]) == ("one", "running", "busybox")
     assert row["Status"].startswith("Up ")
@@ -239,6 +256,21 @@ def test_events(cooper: Cooper) -> None:
         "events", "--since", "1m", "--until", "0s", "--filter", "event=die", "--format", "{{.exitCode}}"
     )
     assert past.splitlines()[-1] == "2"
+    form = "{{.Type}} {{.Status}} {{.Actor.Attributes.name}} {{.From}}"
+    past = cooper.out("events", "--since", "1m", "--until", "0s", "-f", "container=one", "--format", form)
+    assert past.splitlines()[-2] == "container die one busybox"
+    assert "label" in cooper.error("events", "--filter", "label=x")
+
+
+def test_nothing_is_removed_that_nobody_confirmed(cooper: Cooper) -> None:
+    """Without --force the answer is read from wherever standard input comes, and none means no."""
+    cooper.run("create", "--name", "one", "-v", "/data", "busybox")
+    for words in (("container", "prune"), ("system", "prune", "--volumes")):
+        assert b"[y/N]" in cooper.run(*words, status=1).stderr
+        cooper.run(*words, status=1, stdin=b"no\n")
+    assert cooper.out("ps", "-a", "--format", "{{.Names}}") == "one"
+    cooper.run("container", "prune", stdin=b"y\n")
+    assert cooper.out("ps", "-aq") == ""
 
 
 @pytest.mark.parametrize("flag", ["-a", "--filter=label=gone"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,14 @@ from cooper.containers.limits import resources
 from cooper.containers.options import read_options
 from cooper.containers.runtime import last_error, start_error
 from cooper.containers.userns import inside, keep_id, outside
-from cooper.containers.values import human_duration, parse_duration, parse_fields, parse_size
+from cooper.containers.values import (
+    accepting,
+    human_duration,
+    human_size,
+    parse_duration,
+    parse_fields,
+    parse_size,
+)
 from cooper.errors import UsageError
 from cooper.settings import Settings
 
@@ -57,6 +65,27 @@ def test_durations_for_people() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0B"), (999, "999B"), (1234, "1.23kB"), (999_700, "1MB"), (4_260_000, "4.26MB")]
+)
+def test_sizes_for_people(size: int, text: str) -> None:
+    """Three digits, never a power of ten."""
+    assert human_size(size) == text
+
+
+def test_one_filter_of_each_key_is_enough() -> None:
+    """As in docker: filters of one key are alternatives, labels and other keys are not."""
+
+    def test(text: str) -> Callable[[set[str]], bool]:
+        return lambda has: text in has
+
+    accept = accepting(["status=a", "status=b", "name=x", "label=l", "label=m"], test)
+    assert accept({"status=b", "name=x", "label=l", "label=m"})
+    assert not accept({"status=b", "name=x", "label=l"})
+    assert not accept({"status=c", "name=x", "label=l", "label=m"})
+    assert accepting([], test)(set())
+
+
 def test_fields_may_be_quoted() -> None:
     """A comma in quotes belongs to the value."""
     assert parse_fields('type=bind,"src=/a,b",ro', "--mount") == {"type": "bind", "src": "/a,b", "ro": ""}
@@ -68,6 +97,7 @@ VALUE = {
     "List": ["a", "b"],
     "Labels": {"x": "y"},
     "None": None,
+    "Label": {"x": "y"}.get,
 }
 
 
@@ -87,6 +117,12 @@ VALUE = {
         ("a {{- .Name -}} b", "awebb"),
         ("{{(index .List 1)}}\\t{{$.Name}}", "b\tweb"),
         ('{{join .List ","}}{{/* no */}}', "a,b"),
+        ('{{printf "%-5s|%q {%3d} 100%%" .Name .Name .State.Pid}}', 'web  |"web" {  7} 100%'),
+        (
+            "{{json .}}",
+            '{"Name":"web","State":{"Running":true,"Pid":7},"List":["a","b"],"Labels":{"x":"y"},"None":null}',
+        ),
+        ('{{.Label "x"}}', "y"),
     ],
 )
 def test_templates(template: str, text: str) -> None:
@@ -123,8 +159,9 @@ def test_the_older_spellings() -> None:
 
 
 def test_no_limit_is_set_that_nobody_asked_for() -> None:
-    """A container without flags has no processors, memory or weight of cooper's choice."""
+    """A container without flags has no processors, memory or weight of cooper's choice; 0 is no limit either."""
     assert resources(options("busybox")["resources"]) == {}
+    assert resources(options("-m", "0", "--memory-swap", "0", "busybox")["resources"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +184,8 @@ def test_mounts(words: tuple[str, ...], mount: dict[str, Any]) -> None:
         ("-v", "/a:b"), ("-v", "/a:/"), ("-v", "a b:/x"), ("-v", "/a:/x", "--tmpfs", "/x"), ("--mount", "type=bind,dst=/x"),
         ("--restart", "sometimes"), ("--restart", "always", "--rm"), ("--memory-swap", "1m", "-m", "2m"),
         ("--cpus", "1", "--cpu-quota", "1"), ("--ulimit", "nofile=9:1"), ("--name", "-x"), ("--umask", "9"),
-        ("--cap-add", "not-one!"), ("--health-cmd", "x", "--no-healthcheck"), ("-e", "=x"),
+        ("--cap-add", "not-one!"), ("--health-cmd", "x", "--no-healthcheck"), ("-e", "=x"), ("--rootfs", "/tmp/.."),
+        ("--restart", "on-failure:²"), ("--log-opt", "max-file=²"), ("--mount", "type=image,src=a,dst=/a"),
     ],
 )  # fmt: skip
 def test_what_makes_no_container(words: tuple[str, ...]) -> None:
