@@ -1,14 +1,19 @@
-"""The runtime under test.
+"""The runtime under test, and registries.
 
-It is the one named by `--runtime` or by `STAVE_TEST_RUNTIME`, otherwise the `stave` beside the Python that
+The runtime is the one named by `--runtime` or by `STAVE_TEST_RUNTIME`, otherwise the `stave` beside the Python that
 runs the tests.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import socket
+import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +32,38 @@ def runtime(request: pytest.FixtureRequest) -> Path:
     path = shutil.which(wanted)
     assert path is not None, f"there is no runtime {wanted}"
     return Path(path).absolute()
+
+
+@pytest.fixture(scope="session")
+def docker_registry() -> Callable[..., contextlib.AbstractContextManager[str]]:
+    """A function (place, password file or None) for a context with Debian's docker-registry on loopback: its address."""
+    program = shutil.which("docker-registry")
+    if program is None:
+        pytest.skip("docker-registry is not installed")
+
+    @contextlib.contextmanager
+    def registry(place: Path, passwords: Path | None = None) -> Iterator[str]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        settings = place / "registry.yml"
+        settings.write_text(
+            f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {place}/registry}}}}\n"
+            f"http: {{addr: '127.0.0.1:{port}'}}\n"
+            + (f"auth: {{htpasswd: {{realm: test, path: {passwords}}}}}\n" if passwords else "")
+        )
+        with open(place / "registry.log", "wb") as log:
+            process = subprocess.Popen([program, "serve", settings], stdout=log, stderr=log)
+        try:
+            while True:
+                assert process.poll() is None, (place / "registry.log").read_text()
+                with contextlib.suppress(ConnectionRefusedError):
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    break
+                time.sleep(0.01)
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
+
+    return registry

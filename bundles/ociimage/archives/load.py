@@ -6,7 +6,7 @@ Spec: image-spec image-layout.md; docker's archives have manifest.json, as `dock
 from __future__ import annotations
 
 from ociimage import documents, media
-from ociimage.archives.source import Source, open_source
+from ociimage.archives.source import open_source, read
 from ociimage.documents import Descriptor, Manifest
 from ociimage.errors import DigestMismatch, InvalidImage, InvalidReference
 from ociimage.image import is_image, matches
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, BinaryIO
 
+    from ociimage.archives.source import Source
     from ociimage.image import Image
     from ociimage.layers.limits import Limits
     from ociimage.store import Store
@@ -76,7 +77,7 @@ class _Loading:
     def docker(self) -> list[Image]:
         """Of each entry of manifest.json."""
         try:
-            entries = jsontext.loads(self._archive.read("manifest.json", documents.MAX_DOCUMENT))
+            entries = jsontext.loads(read(self._archive, "manifest.json", documents.MAX_DOCUMENT))
         except InvalidJSON as error:
             raise InvalidImage(f"manifest.json in the archive: {error}") from error
         if not isinstance(entries, list) or not 0 < len(entries) <= _MAX_IMAGES:
@@ -90,7 +91,7 @@ class _Loading:
         path = entry.get("Config")
         if not isinstance(path, str):
             raise InvalidImage("manifest.json in the archive: Config is no name")
-        data = self._archive.read(path, documents.MAX_DOCUMENT)
+        data = read(self._archive, path, documents.MAX_DOCUMENT)
         config = documents.parse_config(data, len(layers), path)
         names = [parse(name) for name in _texts(entry, "RepoTags")]
         chain = chain_ids(config["rootfs"]["diff_ids"])
@@ -125,7 +126,7 @@ class _Loading:
 
     def layout(self) -> list[Image]:
         """Of each manifest in index.json; of an index in it the one for this machine."""
-        data = self._archive.read("index.json", documents.MAX_DOCUMENT)
+        data = read(self._archive, "index.json", documents.MAX_DOCUMENT)
         entries = documents.parse_index(data, what="index.json")
         if not entries:
             raise InvalidImage("index.json in the archive names no image")
@@ -159,7 +160,7 @@ class _Loading:
         return next((each for each in there if matches(each.platform, wanted)), there[0])
 
     def _document(self, descriptor: Descriptor) -> bytes:
-        data = self._archive.read(_blob_name(descriptor.digest), documents.MAX_DOCUMENT)
+        data = read(self._archive, _blob_name(descriptor.digest), documents.MAX_DOCUMENT)
         import hashlib
 
         found = f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -20,46 +20,20 @@ if TYPE_CHECKING:
 _LIMITS = Limits(entries=100_000)
 
 
-class Source:
-    """Files by name. Closed at the end of a `with` block."""
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Gives the descriptor back."""
-
-    def has(self, name: str) -> bool:
-        """Whether there is such a file."""
-        raise NotImplementedError
-
-    def pieces(self, name: str) -> Iterator[bytes]:
-        """The file's content. Raises: InvalidImage if there is none."""
-        raise NotImplementedError
-
-    def read(self, name: str, limit: int) -> bytes:
-        """The whole content of a document. Raises: InvalidImage if it is longer than `limit`."""
-        data = b""
-        for piece in self.pieces(name):
-            data += piece
-            if len(data) > limit:
-                raise InvalidImage(f"{name} in the archive has more than {limit} bytes")
-        return data
-
-
-class DirectorySource(Source):
-    """Files below a directory, which their names do not lead out of."""
+class DirectorySource:
+    """Files below a directory, which their names do not lead out of. Closed at the end of a `with` block."""
 
     def __init__(self, path: str) -> None:
         self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def close(self) -> None:
+    def __enter__(self) -> DirectorySource:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         os.close(self._root)
 
     def has(self, name: str) -> bool:
+        """Whether there is such a file."""
         try:
             os.close(open_in_root(self._root, name, os.O_PATH))
         except OSError:
@@ -67,6 +41,7 @@ class DirectorySource(Source):
         return True
 
     def pieces(self, name: str) -> Iterator[bytes]:
+        """The file's content. Raises: InvalidImage if there is none."""
         try:
             descriptor = open_in_root(self._root, name, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
@@ -80,8 +55,8 @@ class DirectorySource(Source):
             os.close(descriptor)
 
 
-class TarSource(Source):
-    """Files of a tar in `file`, which can be read at any place, and stays open until this is closed."""
+class TarSource:
+    """The same of a tar in `file`, which can be read at any place, and is closed with this."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -100,7 +75,10 @@ class TarSource(Source):
             elif entry.kind == HARD_LINK:
                 self._links[name] = _normal(entry.link.decode(errors="surrogateescape"))
 
-    def close(self) -> None:
+    def __enter__(self) -> TarSource:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         self._file.close()
 
     def _find(self, name: str) -> tuple[int, int] | None:
@@ -112,9 +90,11 @@ class TarSource(Source):
         return None
 
     def has(self, name: str) -> bool:
+        """Whether there is such a file."""
         return self._find(name) is not None
 
     def pieces(self, name: str) -> Iterator[bytes]:
+        """The file's content. Raises: InvalidImage if there is none."""
         found = self._find(name)
         if found is None:
             raise InvalidImage(f"the archive does not hold {name}")
@@ -126,6 +106,9 @@ class TarSource(Source):
             offset += len(piece)
             left -= len(piece)
             yield piece
+
+
+Source = DirectorySource | TarSource
 
 
 class _Seekable(Stream):
@@ -162,6 +145,16 @@ def _normal(name: str) -> str:
         elif part not in ("", "."):
             parts.append(part)
     return "/".join(parts)
+
+
+def read(source: Source, name: str, limit: int) -> bytes:
+    """The whole content of a document. Raises: InvalidImage if it is longer than `limit`, or not there."""
+    data = b""
+    for piece in source.pieces(name):
+        data += piece
+        if len(data) > limit:
+            raise InvalidImage(f"{name} in the archive has more than {limit} bytes")
+    return data
 
 
 def open_source(path_or_file: str | BinaryIO, temporary: str) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,9 +16,9 @@ from typing import Any
 import pytest
 
 from .program import Cooper
-from .registry import docker_registry
 
 Podman = Callable[..., str]
+DockerRegistry = Callable[..., contextlib.AbstractContextManager[str]]
 
 
 @pytest.fixture
@@ -121,10 +122,10 @@ def podman() -> Iterator[Podman]:
     shutil.rmtree(directory)
 
 
-def test_images_go_to_podman_and_back(images: Cooper, tmp_path: Path, podman: Podman) -> None:
+def test_images_go_to_podman_and_back(
+    images: Cooper, tmp_path: Path, podman: Podman, docker_registry: DockerRegistry
+) -> None:
     """Committed here and pushed, pulled and run there, committed there and pushed, pulled and run here."""
-    if shutil.which("docker-registry") is None:
-        pytest.skip("docker-registry is not installed")
     with docker_registry(tmp_path) as address:
         name = f"{address}/web"
         images.out("run", "--name", "web", "--network", "none", "busybox", "sh", "-c", "echo ours >/file")
@@ -157,10 +158,8 @@ def test_images_go_to_podman_and_back(images: Cooper, tmp_path: Path, podman: Po
         assert "there is no image" in images.error("pull", f"{name}:3", status=1)
 
 
-def test_login_is_dockers(images: Cooper, tmp_path: Path) -> None:
+def test_login_is_dockers(images: Cooper, tmp_path: Path, docker_registry: DockerRegistry) -> None:
     """What a registry takes is kept, what it refuses is not; logout forgets it."""
-    if shutil.which("docker-registry") is None:
-        pytest.skip("docker-registry is not installed")
     passwords = tmp_path / "htpasswd"
     # me and secret, by bcrypt.
     passwords.write_text("me:$2y$05$eR64qnrK3s5fVd1J0/aOYO9TwEhjHe/wleK8Mg.R9ZAE7DfCUFfoK\n")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,37 +17,14 @@ from ..image import rootfs_tar
 from ..terminal import Terminal
 from .program import Cooper, place
 
+DockerRegistry = Callable[..., contextlib.AbstractContextManager[str]]
+
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[str]:
+def registry(docker_registry: DockerRegistry, tmp_path: Path) -> Iterator[str]:
     """The address of Debian's docker-registry, which is running."""
-    program = shutil.which("docker-registry")
-    if program is None:
-        pytest.skip("docker-registry is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = tmp_path / "registry.yml"
-    settings.write_text(
-        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {tmp_path}/registry}}}}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\n"
-    )
-    process = subprocess.Popen(
-        [program, "serve", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-
-    def answers() -> bool:
-        with contextlib.suppress(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port)).close()
-            return True
-        return False
-
-    try:
-        eventually(answers, "the registry answers")
-        yield f"localhost:{port}"
-    finally:
-        process.kill()
-        process.wait()
+    with docker_registry(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -1,47 +1,15 @@
-"""Registries to test with: Debian's docker-registry, and one of our own that does whatever a test wants."""
+"""A registry that does whatever a test wants."""
 
 from __future__ import annotations
 
 import contextlib
 import http.server
-import shutil
-import socket
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 from .maker import Image
 
 Handler = http.server.BaseHTTPRequestHandler
-
-
-@contextlib.contextmanager
-def docker_registry(place: Path, password_file: Path | None = None) -> Iterator[str]:
-    """The address of a running docker-registry."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = place / "registry.yml"
-    settings.write_text(
-        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {place}/registry}}}}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\n"
-        + (f"auth: {{htpasswd: {{realm: test, path: {password_file}}}}}\n" if password_file else "")
-    )
-    program = shutil.which("docker-registry")
-    assert program is not None
-    with open(place / "registry.log", "wb") as log:
-        process = subprocess.Popen([program, "serve", settings], stdout=log, stderr=log)
-    try:
-        while True:
-            assert process.poll() is None, (place / "registry.log").read_text()
-            with contextlib.suppress(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
 
 
 class Fake:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -24,8 +25,9 @@ from ociimage.registry.settings import Registries
 from ociimage.store import Store
 
 from .maker import OCI, Image, digest, directory, entry, layer
-from .registries import Fake, Handler, blob, docker_registry, reply
+from .registries import Fake, Handler, blob, reply
 
+DockerRegistry = Callable[..., contextlib.AbstractContextManager[str]]
 LAYERS = [layer(directory("d"), entry("d/a", data=os.urandom(300_000))), layer(entry("b", data=b"b"))]
 
 
@@ -60,10 +62,8 @@ def from_archive(store: Store, place: Path, image: Image) -> Any:
     return load(store, str(place / "image.tar"))[0]
 
 
-def test_what_is_pushed_is_pulled(store: Store, place: Path) -> None:
+def test_what_is_pushed_is_pulled(store: Store, place: Path, docker_registry: DockerRegistry) -> None:
     """To a real registry and back; a second push sends nothing, one to another repository mounts what is there."""
-    if shutil.which("docker-registry") is None:
-        pytest.skip("docker-registry is not installed")
     image = from_archive(store, place, Image(LAYERS))
     events: list[str] = []
 
@@ -109,10 +109,10 @@ def test_what_is_pushed_is_pulled(store: Store, place: Path) -> None:
             assert pull(other, f"{address}/theirs:1", pause=no_pause).id == image.id
 
 
-def test_a_registry_with_a_password(store: Store, place: Path, own_credentials: Path) -> None:
+def test_a_registry_with_a_password(
+    store: Store, place: Path, own_credentials: Path, docker_registry: DockerRegistry
+) -> None:
     """Takes ours from docker's file, and the error of a wrong one says what to do."""
-    if shutil.which("docker-registry") is None:
-        pytest.skip("docker-registry is not installed")
     image = from_archive(store, place, Image(LAYERS[1:]))
     passwords = place / "htpasswd"
     passwords.write_text(HTPASSWD)
