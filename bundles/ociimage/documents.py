@@ -23,6 +23,7 @@ MAX_LAYERS = 1000
 _TEXTS = ("User", "WorkingDir", "StopSignal")
 _LISTS = ("Env", "Entrypoint", "Cmd", "OnBuild", "Shell")
 _SETS = ("Volumes", "ExposedPorts")
+_CHECK_NUMBERS = ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
 
 
 class Descriptor:
@@ -230,8 +231,12 @@ def check_container_config(config: object, what: str) -> dict[str, Any]:
         items = config.get(name) or {}
         if not isinstance(items, dict) or not all(map(_is_text, items)):
             _refuse(f"{what}.{name}", "is not an object")
-    if not isinstance(config.get("Healthcheck") or {}, dict):
-        _refuse(f"{what}.Healthcheck", "is not an object")
+    check = config.get("Healthcheck") or {}
+    if not isinstance(check, dict) or not all(map(_is_text, _list(check, "Test", f"{what}.Healthcheck"))):
+        _refuse(f"{what}.Healthcheck", "is not an object whose Test is a list of strings")
+    for name in _CHECK_NUMBERS:
+        if type(check.get(name) or 0) is not int or not 0 <= (check.get(name) or 0) < 1 << 63:
+            _refuse(f"{what}.Healthcheck.{name}", "is no number")
     _strings(config, "Labels", what)
     return config
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from ociimage.errors import InvalidImage
+from ociimage.errors import InvalidImage, InvalidLayer
 from ociimage.layers.compression import CHUNK, decompressed, recognise
 from ociimage.layers.limits import Limits
 from ociimage.layers.tar_reader import FILE, HARD_LINK, SYMLINK, Stream, TarReader
@@ -178,13 +178,21 @@ def open_source(path_or_file: str | BinaryIO, temporary: str) -> Source:
             start += more
         compression = recognise(start)
         if not compression and regular:
-            return TarSource(file)
+            return _tar(file)
         spooled = _spool(file, start, compression, temporary)
         file.close()
-        return TarSource(spooled)
+        return _tar(spooled)
     except BaseException:
         file.close()
         raise
+
+
+def _tar(file: BinaryIO) -> TarSource:
+    try:
+        return TarSource(file)
+    except InvalidLayer as error:
+        file.close()
+        raise InvalidImage(f"this is no archive of images, or a damaged one: {error}") from error
 
 
 def _spool(file: BinaryIO, start: bytes, compression: str, temporary: str) -> BinaryIO:

@@ -378,7 +378,9 @@ def _reason(error: Exception) -> str:
     """The innermost words."""
     inner = getattr(error, "reason", None)
     text = str(inner if inner else error)
-    return " ".join(text.rpartition(">: ")[2].split())[:300]
+    # urllib3 begins with the connection, as an object of Python or as a call.
+    text = text.rpartition(">: ")[2] if ">: " in text else text.partition("): ")[2] or text
+    return " ".join(text.removeprefix("Failed to establish a new connection: ").split())[:300]
 
 
 def _shown(url: str) -> str:

@@ -3,6 +3,7 @@
 ``auto``     a range of the host's ids that no other container has, so that root in it is nobody outside
 ``keep-id``  the same, but for the id of the user who runs cooper (or ``keep-id:uid=N,gid=N``), which is the same inside
              and outside
+``nomap``    podman's word for auto: an ordinary user's own id is not in the map there
 ``host``     no user namespace
 
 Nothing on disk changes its owner for that: layers and volumes are mounted id-mapped, as `ociimage.snapshots` and
@@ -40,6 +41,7 @@ TABLES = (
 def parse_mode(text: str) -> tuple[str, dict[str, int]]:
     """The mode and its options. Raises: UsageError."""
     mode, colon, rest = text.partition(":")
+    mode = "auto" if mode == "nomap" else mode
     known = {"": (), "host": (), "auto": ("size",), "keep-id": ("uid", "gid", "size")}
     if mode not in known:
         raise UsageError(f"--userns: {text!r} is none of auto, keep-id, host")

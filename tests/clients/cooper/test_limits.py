@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ..host import UNIFIED, cgroup, limits
+import json
+from pathlib import Path
+
+from ..host import CGROUPS, UNIFIED, cgroup, limits
 from .program import Cooper
 
 
@@ -72,3 +75,34 @@ def test_what_else_is_passed_on(cooper: Cooper) -> None:
     script = "ulimit -n; cat /proc/sys/net/ipv4/ip_forward; hostname; test -c /dev/myfuse; echo $?; cat /proc/self/oom_score_adj"
     out = cooper.out("run", "--rm", *flags, "busybox", "sh", "-c", script)
     assert out.split() == ["123", "1", "named", "0", "500"]
+
+
+def test_every_flag_reaches_the_runtime(cooper: Cooper, tmp_path: Path) -> None:
+    """What has no test of its own is in config.json, which the container has run by."""
+    (tmp_path / "labels").write_text("# comment\nx=y\n\nalone\n")
+    flags = (
+        "--group-add", "1234", "--umask", "077", "--label-file", str(tmp_path / "labels"), "--annotation", "a.b=c",
+        "--memory-reservation", "50m", "-m", "100m", "--cpu-period", "50000", "--cpu-quota", "25000",
+        "--cpuset-cpus", "0", "--cpuset-mems", "0", "--cgroup-parent", "/cooper/parent-of-a-test",
+        "--device-cgroup-rule", "c 10:* rwm", "--domainname", "domain", "--ipc", "host", "--cgroupns", "host",
+        "--oom-score-adj", "100", "--workdir", "/made/for/it", "--security-opt", "no-new-privileges", "--network", "none",
+    )  # fmt: skip
+    script = "id -G; umask; cat /proc/sys/kernel/domainname; pwd; cat /proc/self/cgroup"
+    lines = cooper.out("run", "--name", "one", *flags, "busybox", "sh", "-c", script).splitlines()
+    assert lines[:4] == ["0 1234", "0077", "domain", "/made/for/it"]
+    assert any("/cooper/parent-of-a-test/" in line for line in lines[4:])
+    directory = cooper.root / "containers" / cooper.inspect("one", "{{.Id}}")
+    config = json.loads((directory / "config.json").read_text())
+    linux = config["linux"]
+    assert config["annotations"]["a.b"] == "c"
+    assert config["process"]["noNewPrivileges"] is True
+    assert config["process"]["oomScoreAdj"] == 100
+    assert linux["resources"]["cpu"] == {"period": 50000, "quota": 25000, "cpus": "0", "mems": "0"}
+    assert linux["resources"]["memory"] == {"limit": 100 << 20, "swap": 200 << 20, "reservation": 50 << 20}
+    assert {"allow": True, "type": "c", "major": 10, "access": "rwm"} in linux["resources"]["devices"]
+    assert not {"ipc", "cgroup"} & {namespace["type"] for namespace in linux["namespaces"]}
+    labels = cooper.inspect("one", "{{json .Config.Labels}}")
+    assert json.loads(labels) == {"x": "y", "alone": ""}
+    for hierarchy in [CGROUPS, *CGROUPS.iterdir()]:
+        if (hierarchy / "cooper/parent-of-a-test").is_dir():
+            (hierarchy / "cooper/parent-of-a-test").rmdir()
