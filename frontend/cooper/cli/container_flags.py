@@ -69,6 +69,7 @@ _MORE = (
     Flag("ulimit", "", LIST, "NAME=SOFT[:HARD]", "a resource limit, e.g. nofile=1024"),
     Flag("sysctl", "", LIST, "NAME=VALUE", "a kernel parameter of its namespaces"),
     Flag("cgroup-parent", "", TEXT, "PATH", "the control group to make its own in"),
+    Flag("cgroup-conf", "", LIST, "FILE=VALUE", "what to write into a file of its group (cgroup v2)"),
 )
 _SECURITY = (
     Flag("cap-add", "", LIST, "NAME", "add a capability, or ALL"),

@@ -67,6 +67,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "image prune": ("image_prune", "remove images that are not used"),
     "login": ("login", "keep the name and the password for a registry"),
     "logout": ("logout", "forget them"),
+    "healthcheck run": ("healthcheck", "run a container's health check once"),
     "container cleanup": ("cleanup", "release what an ended container used"),
     "version": ("version", "show the versions of cooper and of the OCI runtime"),
     "help": ("help", "show the help of a command"),
@@ -74,6 +75,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS: dict[str, str] = {
     "container": "manage containers",
+    "healthcheck": "check the health of containers",
     "image": "manage images",
     "network": "manage networks",
     "system": "the whole of cooper",

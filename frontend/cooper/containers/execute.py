@@ -33,9 +33,24 @@ def execute(invocation: Invocation) -> int:
         raise UsageError("-t is for a program in the foreground", "leave out -d or -t")
     if given["tty"] and given["interactive"] and not posix.isatty(STDIN):
         raise UsageError("-t needs a terminal, and standard input is none", "leave out -t")
+    return _execute(settings, running(settings, open_database(settings), name), given, arguments)
+
+
+def check_health(settings: Settings, name: str) -> int:
+    """0 if the container's check says that it is healthy, else 1."""
+    from cooper.containers.health import health_check
+
     container = running(settings, open_database(settings), name)
+    command = health_check(container.options).get("command")
+    if not command:
+        raise UsageError(f"the container {name} has no health check", "--health-cmd gives it one")
+    given = dict.fromkeys(("tty", "interactive", "detach", "workdir", "user", "privileged"), False)
+    return min(_execute(settings, container, {**given, "env": [], "env-file": []}, command), 1)
+
+
+def _execute(settings: Settings, container: Container, given: dict[str, Any], arguments: list[str]) -> int:
     if container.paused:
-        raise Conflict(f"the container {name} is paused", f"cooper unpause {name}")
+        raise Conflict(f"the container {container.name} is paused", f"cooper unpause {container.name}")
     process = _process(settings, container, given, arguments)
     base = f"{settings.run_directory(container.id)}/exec-{posix.getpid()}"
     log, file = f"{base}.log", f"{base}.json"

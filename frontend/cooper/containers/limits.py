@@ -24,6 +24,8 @@ def resources(limits: dict[str, Any]) -> dict[str, Any]:
         result["cpu"] = cpu
     if "pids_limit" in limits:
         result["pids"] = {"limit": limits["pids_limit"] if limits["pids_limit"] > 0 else -1}
+    if "unified" in limits:
+        result["unified"] = limits["unified"]
     block = _block(limits)
     if block:
         result["blockIO"] = block

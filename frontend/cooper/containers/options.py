@@ -165,6 +165,8 @@ def read_resources(given: dict[str, Any], named: set[str]) -> dict[str, Any]:
             if not colon:
                 raise UsageError(f"--{flag}: {text!r} is not DEVICE:RATE")
             limits.setdefault(flag.replace("-", "_"), []).append([device, parse_size(rate, f"--{flag}")])
+    if given.get("cgroup-conf"):
+        limits["unified"] = parse_pairs(given["cgroup-conf"], "--cgroup-conf")
     swap, memory = limits.get("memory_swap"), limits.get("memory")
     if swap is not None and swap != -1 and (memory is None or swap < memory):
         raise UsageError("--memory-swap is memory and swap together", "it must be at least --memory, or -1")

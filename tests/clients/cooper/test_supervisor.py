@@ -122,9 +122,11 @@ def test_health(cooper: Cooper) -> None:
     cooper.run("run", "-d", "--name", "one", *flags, "busybox", "sh", "-c", "touch /ok; sleep 1000")
     eventually(lambda: cooper.inspect("one", "{{.State.Health.Status}}") == "healthy", "healthy")
     assert "(healthy)" in cooper.out("ps", "--format", "{{.Status}}")
+    assert cooper.out("healthcheck", "run", "one") == "checked"
     assert cooper.out("ps", "-q", "--filter", "health=unhealthy") == ""
     cooper.run("exec", "one", "rm", "/ok")
     eventually(lambda: cooper.inspect("one", "{{.State.Health.Status}}") == "unhealthy", "unhealthy")
+    cooper.run("healthcheck", "run", "one", status=1)
     health = json.loads(cooper.inspect("one", "{{json .State.Health}}"))
     assert health["FailingStreak"] >= 2
     assert (health["Log"][-1]["ExitCode"], health["Log"][-1]["Output"]) == (1, "checked\n")

@@ -164,6 +164,16 @@ def test_no_limit_is_set_that_nobody_asked_for() -> None:
     assert resources(options("-m", "0", "--memory-swap", "0", "busybox")["resources"]) == {}
 
 
+def test_files_of_a_control_group() -> None:
+    """--cgroup-conf goes to the runtime as it is: linux.resources.unified."""
+    found = options(
+        "--cgroup-conf", "memory.high=50000000", "--cgroup-conf", "io.weight=default 50", "busybox"
+    )
+    assert resources(found["resources"]) == {
+        "unified": {"memory.high": "50000000", "io.weight": "default 50"}
+    }
+
+
 @pytest.mark.parametrize(
     ("words", "mount"),
     [
