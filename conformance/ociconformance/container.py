@@ -223,13 +223,13 @@ class Container:
         assert not self.exists(), f"there is a container although create has failed: {outcome}"
         return outcome.errors
 
-    def refused_or_not_run(self) -> str:
+    def refused_or_not_run(self, *flags: str | Path) -> str:
         """As refused, or `start` fails and the program doesn't run: properties of process may wait for `start`."""
         self.process.setdefault("args", ["true"])
         marker = self.rootfs / "tmp" / "the-program-has-run"
         if self.process["args"]:
             self.process["args"] = ["touch", "/tmp/the-program-has-run"]
-        outcome = self.try_create()
+        outcome = self.try_create(*flags)
         if outcome.status != 0:
             assert not self.exists(), f"there is a container although create has failed: {outcome}"
             return outcome.errors

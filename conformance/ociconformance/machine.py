@@ -92,6 +92,17 @@ def hierarchies() -> list[Path]:
     return found
 
 
+def disk() -> tuple[int, int] | None:
+    """The numbers of a block device, or None; rather not of one that the kernel makes up."""
+    made_up = ("loop", "ram")
+    for each in sorted(
+        Path("/sys/block").iterdir(), key=lambda each: (each.name.startswith(made_up), each.name)
+    ):
+        major, minor = (each / "dev").read_text().split(":")
+        return int(major), int(minor)
+    return None
+
+
 def thaw(group: str) -> None:
     """No process below this cgroup is frozen, so that all can end."""
     for top in hierarchies():

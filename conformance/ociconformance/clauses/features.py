@@ -32,7 +32,6 @@ FEATURES = Document(
                 "features/compile-time",
                 "Its content is fixed when the runtime is built, whatever the machine.",
                 since="1.1",
-                untested="Needs the same executable on two kinds of machine.",
             ),
             may("features/absent", "Every property but the two versions is absent or null.", since="1.1"),
             must_not(

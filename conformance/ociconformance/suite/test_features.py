@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ociconformance import machine
+from ociconformance import isolation, machine
 from ociconformance.bundle import bind, hook, mount
 from ociconformance.container import Container
 from ociconformance.plugin import NewContainer
-from ociconformance.runtime import minor
+from ociconformance.runtime import Runtime, minor
 from ociconformance.testing import covers, unclaimed
 from ocispec.reference import problems
 
@@ -41,6 +42,16 @@ def test_versions_are_accepted(container: Container, features: Features, name: s
     """A configuration of either version is accepted."""
     container.config["ociVersion"] = features[name]
     assert container.says("echo hello") == "hello"
+
+
+@covers("features/compile-time")
+def test_of_another_machine(features: Features, runtime: Runtime) -> None:
+    """The document is the same where nothing can be learnt of the kernel and its control groups."""
+    isolation.mount("none", "/sys", "tmpfs")
+    isolation.mount("none", "/proc/sys", "tmpfs")
+    outcome = runtime("features")
+    assert outcome.status == 0, str(outcome)
+    assert json.loads(outcome.output) == features
 
 
 @covers("features/unknown-properties", "features/annotations/map")

@@ -63,12 +63,17 @@ def live_on(container: Container) -> None:
     container.delete()
 
 
-@covers(
-    *(f"runtime/lifecycle/{NAMES[kind]}" for kind in KINDS),
-    "config/hooks/kinds",
-    "config/hooks/order",
-    "config/hooks/create-container/after",
+@pytest.mark.parametrize(
+    "kind", [case(kind, covers=(f"runtime/lifecycle/{NAMES[kind]}", "config/hooks/kinds")) for kind in KINDS]
 )
+def test_every_kind(container: Container, kind: str) -> None:
+    """Hooks of every kind run once in a container's life."""
+    container.hooks(**{kind: [note(container, "hook", kind)]})
+    live(container)
+    eventually(lambda: sorted(notes(container)) == ["hook", "program"], "the hook has run")
+
+
+@covers("config/hooks/order", "config/hooks/create-container/after")
 def test_order(container: Container) -> None:
     """All kinds of hooks run, kind after kind, and within a kind in the listed order."""
     kinds = KINDS[1:]

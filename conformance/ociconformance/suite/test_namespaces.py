@@ -1,4 +1,4 @@
-"""Namespaces: new, joined and inherited ones; the mappings of IDs; the offsets of clocks."""
+"""Namespaces: new, joined and inherited ones; the mappings of IDs; the offsets of clocks; kernel parameters."""
 
 from __future__ import annotations
 
@@ -269,3 +269,48 @@ def test_time_offsets(container: Container, offsets: dict[str, dict[str, int]], 
     assert said.split()[1:3] == words
     if words[0] == "5000000":
         assert float(said.split()[3]) > 5_000_000
+
+
+# Kernel parameters of namespaces.
+
+
+@covers("linux/sysctl")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("net.ipv4.ip_forward", "1"), ("kernel.msgmax", "12345"), ("net/ipv4/ip_default_ttl", "77")],
+)
+def test_sysctl(container: Container, name: str, value: str) -> None:
+    """A kernel parameter has the configured value in the container, and not on the host."""
+    file = Path("/proc/sys", *name.replace(".", "/").split("/"))
+    before = file.read_text()
+    container.linux["sysctl"] = {name: value}
+    assert container.says(f"cat {file}") == value
+    assert file.read_text() == before
+
+
+@covers("linux/sysctl", "runtime/create/not-applicable")
+@pytest.mark.parametrize("name", ["no.such.parameter", "net.ipv4.no_such_parameter"])
+def test_unknown_sysctl(container: Container, name: str) -> None:
+    """A parameter that there is not is an error."""
+    container.linux["sysctl"] = {name: "1"}
+    container.refused()
+
+
+@covers("linux/sysctl", "runtime/create/not-applicable")
+@pytest.mark.parametrize(
+    ("namespace", "name"),
+    [("network", "net.ipv4.ip_forward"), ("ipc", "kernel.msgmax"), ("uts", "kernel.domainname")],
+)
+def test_sysctl_of_the_host(container: Container, namespace: str, name: str) -> None:
+    """A parameter of a namespace that is the host's is refused, or the host's value stays."""
+    file = Path("/proc/sys", *name.split("."))
+    before = file.read_text()
+    container.no_namespace(namespace)
+    if namespace == "network":
+        container.unmount("/sys")
+    container.linux["sysctl"] = {name: before.strip() if namespace == "network" else "4321"}
+    if namespace == "network":
+        container.try_create()
+    else:
+        container.refused()
+    assert file.read_text() == before

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import array
 import os
-import select
-import socket
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ociconformance.console import Console, on_terminal
 from ociconformance.container import Container, eventually
 from ociconformance.plugin import NewContainer
 from ociconformance.probe import mounts
@@ -211,67 +209,6 @@ def test_invalid_limits(container: Container, entries: list[dict[str, Any]]) -> 
     container.refused_or_not_run()
 
 
-class Console:
-    """The other end of a container's terminal, received over a console socket."""
-
-    def __init__(self, container: Container) -> None:
-        path = container.bundle / "console"
-        self._server = socket.socket(socket.AF_UNIX)
-        # The path of a socket is limited to 107 bytes.
-        here = os.getcwd()
-        os.chdir(container.bundle)
-        try:
-            self._server.bind("console")
-        finally:
-            os.chdir(here)
-        self._server.listen(1)
-        self._server.settimeout(10)
-        container.process["terminal"] = True
-        self.flag = ("--console-socket", path)
-        self.descriptor = -1
-
-    def receive(self) -> None:
-        """The runtime has sent the descriptor."""
-        with self._server:
-            connection, _ = self._server.accept()
-        with connection:
-            descriptors = array.array("i")
-            _, control, _, _ = connection.recvmsg(4096, socket.CMSG_SPACE(descriptors.itemsize))
-            assert control, "no descriptor was sent"
-            descriptors.frombytes(control[0][2][: descriptors.itemsize])
-            self.descriptor = descriptors[0]
-
-    def read_until(self, text: str, seconds: float = 20) -> str:
-        """What the container writes, up to this text."""
-        read = ""
-        while text not in read:
-            assert select.select([self.descriptor], [], [], seconds)[0], (
-                f"the terminal says no more than {read!r}"
-            )
-            try:
-                chunk = os.read(self.descriptor, 4096)
-            except OSError:
-                chunk = b""
-            assert chunk, f"the terminal says no more than {read!r}"
-            read += chunk.decode()
-        return read.replace("\r\n", "\n")
-
-    def write(self, text: str) -> None:
-        """Somebody types."""
-        os.write(self.descriptor, text.encode())
-
-
-def on_terminal(container: Container, script: str) -> Console:
-    """The script has been started on a terminal."""
-    console = Console(container)
-    # Containers with a short way to their bundle, as sockets' paths are short.
-    container.script(script)
-    container.create(*console.flag)
-    console.receive()
-    container.start()
-    return console
-
-
 @covers("config/process/terminal")
 def test_terminal(container: Container) -> None:
     """With `terminal` the three streams are one pseudoterminal, which controls the session."""
@@ -290,6 +227,21 @@ def test_console_size(container: Container) -> None:
     container.process["consoleSize"] = {"height": 33, "width": 99}
     console = on_terminal(container, "stty size; read x")
     console.read_until("33 99")
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        case("height", covers="config/process/console-size/height"),
+        case("width", covers="config/process/console-size/width"),
+    ],
+)
+def test_half_a_console_size(container: Container, missing: str) -> None:
+    """Without one of its two properties the size is refused."""
+    container.process["consoleSize"] = {"height": 25, "width": 80}
+    del container.process["consoleSize"][missing]
+    with Console(container) as console:
+        container.refused_or_not_run(*console.flag)
 
 
 @covers("linux/default-devices/console")
