@@ -63,7 +63,8 @@ class Life:
     def plain(self, text: str) -> str:
         """The text without what differs from life to life: the pid, and the directory."""
         text = text.replace(str(self.stave.directory), "PLACE")
-        return re.sub(r'"pid": [1-9]\d*|process \d+', "PID", text)
+        text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]{18}Z", "TIME", text)
+        return re.sub(r'"pid": ?[1-9]\d*|process \d+|(?<=^same {8})[1-9]\d* *', "PID", text, flags=re.M)
 
 
 def first_ends(life: Life) -> None:
@@ -100,9 +101,16 @@ def repaired(life: Life) -> None:
 
 # What happens: the words of commands, and functions in between. STATE stands for `state same`.
 STATE = ("state", "same")
+LIST = ("list",)
 LIVES: dict[str, list[tuple[str, ...] | Callable[[Life], None]]] = {
     "ordinary": [
-        STATE, ("start", "same"), STATE, ("kill", "same", "KILL"), first_ends, STATE, ("delete", "same"), STATE,
+        STATE, LIST, ("start", "same"), STATE, LIST, ("kill", "same", "KILL"), first_ends, STATE, LIST,
+        ("delete", "same"), STATE, LIST,
+    ],
+    "lists": [
+        ("list", "-f", "json"), ("list", "-q"), ("start", "same"), ("list", "--format", "json"), ("list", "--quiet"),
+        paused, LIST, ("list", "--format=json"), ("kill", "same", "KILL"), first_ends, ("list", "-f", "json"),
+        ("delete", "same"), ("list", "-f", "json"), ("list", "-q"),
     ],
     "forced": [("delete", "--force", "same"), STATE, ("delete", "--force", "same")],
     "forced while it runs": [("start", "same"), ("delete", "-f", "same"), STATE],
@@ -118,14 +126,14 @@ LIVES: dict[str, list[tuple[str, ...] | Callable[[Life], None]]] = {
     ],
     "paused before start": [paused, STATE, ("start", "same"), resumed, STATE, ("delete", "--force", "same")],
     "forced while paused": [("start", "same"), paused, ("delete", "--force", "same")],
-    "damaged": [damaged, STATE, ("delete", "same"), ("start", "same"), ("kill", "same"), repaired, STATE],
+    "damaged": [damaged, STATE, LIST, ("list", "-q"), ("delete", "same"), ("start", "same"), ("kill", "same"), repaired, STATE],
     "all": [
         ("start", "same"), ("kill", "--all", "same", "KILL"), first_ends, ("kill", "--all", "same", "KILL"),
         ("delete", "same"),
     ],
     "unusual words": [
         ("state", "../same"), ("state",), ("state", "same", "same"), ("start", "--nosuch", "same"),
-        ("delete", "--force=false", "same"), ("kill", "same", "-9"), ("delete", "--force=true", "same"),
+        ("list", "same"), ("list", "--format", "xml"), ("delete", "--force=false", "same"), ("kill", "same", "-9"), ("delete", "--force=true", "same"),
     ],
 }  # fmt: skip
 
@@ -174,8 +182,8 @@ def live(runtime: Path, in_python: Path, workshop: Path, host_unchanged: object,
         configure: Configure, steps: list[tuple[str, ...] | Callable[[Life], None]]
     ) -> list[list[object]]:
         seen = []
-        for executable in (runtime, in_python):
-            place = workshop / f"life-{executable.name}"
+        for number, executable in enumerate((runtime, in_python)):
+            place = workshop / f"life-{number}"  # of one length: columns are as wide as paths are long
             place.mkdir()
             life = Life(executable, runtime, place, workshop)
             configure(life.container)
@@ -257,13 +265,14 @@ def test_logs(live: Any, workshop: Path, words: list[str]) -> None:
 
 
 def test_no_python_is_needed(container: Container, without_python: Path) -> None:
-    """An ordinary container's `start`, `state`, `kill` and `delete` start no interpreter, forced or not."""
+    """An ordinary container's `start`, `state`, `kill`, `delete` and `list` start no interpreter, forced or not."""
     launcher = Stave(without_python, container.stave.directory)
     container.runs("sleep", "1000")
     for force in (False, True):
         container.create()
         for words in (["state"], ["start"], ["state"]):
             launcher(*words, container.id)
+        assert launcher("list", "--quiet").output == container.id
         if not force:
             launcher("kill", container.id, "KILL")
             container.wait()

@@ -12,7 +12,7 @@
 int main(void)
 {
 	static char text[1 << 16];
-	static const char *const verbs[] = {"state", "start", "kill", "delete"};
+	static const char *const verbs[] = {"state", "start", "kill", "delete", "list"};
 	char *words[WORDS];
 	int count = 0;
 	size_t size = fread(text, 1, sizeof text - 1, stdin);
@@ -24,8 +24,9 @@ int main(void)
 			words[count++] = at;
 		} else {
 			if (command_parse(&command, count, words))
-				printf("%s root=%s log=%s id=%s signal=%d force=%d\n", verbs[command.verb],
-				       command.root, command.log, command.id, command.signal, command.force);
+				printf("%s root=%s log=%s id=%s signal=%d force=%d form=%d\n", verbs[command.verb],
+				       command.root, command.log, command.id, command.signal, command.force,
+				       command.form);
 			else
 				puts("python");
 			count = 0;

@@ -20,7 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, data, size);
 	if (record_open(&record, copy, size)) {
 		read_sum += strlen(record.before_status) + strlen(record.before_pid) +
-			    strlen(record.after_pid) + strlen(record.freezer);
+			    strlen(record.after_pid) + strlen(record.listed_before_status) +
+			    strlen(record.listed_before_pid) + strlen(record.listed_after_pid) +
+			    strlen(record.bundle) + strlen(record.created) + strlen(record.freezer);
 		for (size_t i = 0; i < record.path_count; i++)
 			read_sum += strlen(record.paths[i]);
 	}

@@ -22,10 +22,14 @@ static bool attempt(const char *data, size_t size, FILE *out)
 	accepted = record_open(&record, copy, size);
 	if (accepted) {
 		sink += strlen(record.before_status) + strlen(record.before_pid) + strlen(record.after_pid) +
+			strlen(record.listed_before_status) + strlen(record.listed_before_pid) +
+			strlen(record.listed_after_pid) + strlen(record.bundle) + strlen(record.created) +
 			strlen(record.freezer);
 		if (out)
-			fprintf(out, "%s|%s|%s%s\n%zu groups\n", record.before_status, record.before_pid,
-				record.after_pid, record.freezer, record.group_count);
+			fprintf(out, "%s|%s|%s%s|%s|%s\n%d %s %s\n%s\n%zu groups\n", record.before_status,
+				record.before_pid, record.after_pid, record.listed_before_status,
+				record.listed_before_pid, record.listed_after_pid, (int)record.head.owner,
+				record.bundle, record.created, record.freezer, record.group_count);
 		for (size_t i = 0; i < record.path_count; i++) {
 			sink += strlen(record.paths[i]);
 			if (out)

@@ -53,6 +53,9 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     container.state = {
         "id": "web",
         "bundle": "/bundles/web",
+        "rootfs": "/bundles/web/rootfs",
+        "created": "2024-01-01T00:00:00.000000000Z",
+        "owner": 7,
         "annotations": {"a": "b"},
         "pid": 4711,
         "startTime": 99,
@@ -75,7 +78,8 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_record(directory: Path, record: Path) -> None:
-    """The launcher reads what Python wrote: the state around status and pid, then the groups, the one that
+    """The launcher reads what Python wrote: the state around status and pid, also in one line; the owner, bundle and
+    time; no freezer; then the groups, the one that
     lists the processes first and those made last, each before those above it."""
     said = run(build(directory, "record", "record.c"), "print", record)
     assert said.splitlines() == [
@@ -89,6 +93,9 @@ def test_record(directory: Path, record: Path) -> None:
         '    "a": "b"',
         "  }",
         "}",
+        '{"ociVersion":"1.3.0","id":"web","status":"|","pid":|,"bundle":"/bundles/web","annotations":{"a":"b"},'
+        '"rootfs":"/bundles/web/rootfs","created":"2024-01-01T00:00:00.000000000Z"',
+        "7 /bundles/web 2024-01-01T00:00:00.000000000Z",
         "",
         "3 groups",
         "/g/pids/web",
@@ -129,22 +136,24 @@ def as_python(words: list[str]) -> str:
     """What Python understands of a command line, in the same words; the error if it is wrong."""
     try:
         invocation = parse(words)
-        signal_number = 15
+        signal_number = 0 if invocation.command == "list" else 15
         if invocation.command == "kill":
             signal_number = parse_signal((*invocation.arguments, "")[1])
     except Error as error:
         return str(error)
     options, common = invocation.options, invocation.global_options
     if (
-        any(options[name] for name in options if name != "force")
+        any(options[name] for name in options if name not in ("force", "format", "quiet"))
         or common["debug"]
         or common["trace"]
         or common["criu"]
     ):
         return "has flags that the launcher leaves alone"
+    form = 2 if options.get("quiet") else ("table", "json").index(options.get("format", "table"))
     return (
         f"{invocation.command} root={common['root'] or '/run/stave'} log={common['log']}"
         f" id={invocation.container_id} signal={signal_number} force={int(options.get('force', False))}"
+        f" form={form}"
     )
 
 
@@ -158,6 +167,10 @@ def as_python(words: list[str]) -> str:
         ["--root", "--log", "kill", "web"],
         ["--root", "/a", "--root", "/b", "delete", "--force", "web"],
         ["--root", "/r", "delete", "web", "-f"],
+        ["--root", "/r", "list"],
+        ["--root", "/r", "list", "--quiet", "-f", "json"],
+        ["--root", "/r", "list", "--format=json", "-q"],
+        ["--root", "/r", "list", "-format", "json"],
         *[
             ["--root", "/r", "kill", "web", name]
             for name in ("TERM", "sigterm", "SigUsr1", "015", "0", "64", "")
@@ -186,6 +199,11 @@ def test_common_commands(parser: Path, words: list[str]) -> None:
         ["kill", "web", "-9"],
         ["delete", "--force", "-f", "web"],
         ["delete", "--force=false", "web"],
+        ["list", "web"],
+        ["list", "--format", "xml"],
+        ["list", "--format"],
+        ["list", "-q", "--quiet"],
+        ["list", "-f", "json", "--format", "json"],
         ["--debug", "state", "web"],
         ["--log-format", "xml", "state", "web"],
         ["--trace", "/t", "start", "web"],
@@ -203,7 +221,7 @@ def test_everything_else(parser: Path, words: list[str]) -> None:
 WORDS = """
     state start kill delete create list --root -root --root=/r -root=r --log --log=/l --log-format json xml
     --log-format=json --log-format=text --systemd-cgroup --systemd-cgroup=true --debug --rootless --rootless=true -
-    -- --force -f --f -force --force=false --force=1 --all -a --help -h web a.b ../x . .. /r TERM sigkill 9 65 -9
+    -- -q --quiet --format --format=json -f=table table --force -f --f -force --force=false --force=1 --all -a --help -h web a.b ../x . .. /r TERM sigkill 9 65 -9
     SIG SIGSIG RTMIN RTMIN+1 KILL IO POLL IOT CLD 0064 064 ³ été
 """.split()
 

@@ -1,6 +1,6 @@
 """The record: what the launcher needs of a container to answer for it without an interpreter.
 
-``start``, ``state``, ``kill`` and ``delete`` of a simple container are carried out by the launcher itself
+``start``, ``state``, ``kill`` and ``delete`` of a simple container, and the ``list`` of such, are carried out by the launcher itself
 (``native/launcher/answer.c``). It reads ``record`` in the state directory; without that file, or whenever
 something is not as expected, it leaves the command to Python. So this module alone decides which containers
 are simple. A record counts only as long as the state.json that it was made from is there.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stave.container.state import Container
 
 RECORD = "record"
-_MAGIC = b"stave 1\n"
+_MAGIC = b"stave 2\n"
 _MAX_BYTES, _MAX_PATHS = 65536, 64  # as in native/launcher/record.h
 _CLONE_NEWPID = 0x20000000
 # What the launcher knows how to honour. Of a container whose state holds anything else it knows nothing.
@@ -45,11 +45,12 @@ def write_record(container: Container, config: Mapping[str, Any]) -> None:
 
 
 def is_simple(config: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
-    """Whether nothing about the container's start, signals or end needs Python."""
+    """Whether nothing about the container's start, signals or end needs Python. The hooks of `create` have run."""
     hooks = config.get("hooks", {})
     return (
-        not any(hooks.values())
+        not any(hooks.get(kind) for kind in ("startContainer", "poststart", "poststop"))
         and state["startable"]
+        and state["bundle"].isprintable()  # so that `list` prints it as it is
         and not any(value for key, value in state.items() if key not in _KNOWN)
         and len(state["cgroups"]) + len(state["cgroupsMade"]) <= _MAX_PATHS
     )
@@ -64,10 +65,19 @@ def _encode(container: Container, state_file: tuple[int, int, int]) -> bytes:
         state["pid"],
         state["startTime"],
         state["namespaces"] & _CLONE_NEWPID,
+        state["owner"],
         len(groups),
         len(made),
     )
-    texts = [*_state_text(container), freezer_group(state["cgroups"]) or "", *groups, *made]
+    texts = [
+        *_around(dumps(container.describe("created"), indent=2) + "\n", container.pid, " "),
+        *_around(dumps(container.listed("created"))[:-1], container.pid, ""),
+        state["bundle"],
+        state["created"],
+        freezer_group(state["cgroups"]) or "",
+        *groups,
+        *made,
+    ]
     return b"".join(
         [_MAGIC]
         + [number.to_bytes(8, sys.byteorder) for number in head]
@@ -82,13 +92,12 @@ def _in_order(cgroups: Mapping[str, str]) -> dict[str, None]:
     return dict.fromkeys([listing, *cgroups.values()] if listing else [])
 
 
-def _state_text(container: Container) -> tuple[str, str, str]:
-    """What `stave state` prints: before the status, between that and the pid, and after it."""
+def _around(text: str, pid: int, space: str) -> tuple[str, str, str]:
+    """What the JSON text has before the status, between that and the pid, and after it; `space` follows colons."""
     # An id holds no quotes, so the first match is the member itself.
-    text = dumps(container.describe("created"), indent=2) + "\n"
-    before, _, rest = text.partition('"status": "created"')
-    middle, _, after = rest.partition(f'"pid": {container.pid}')
-    return f'{before}"status": "', f'"{middle}"pid": ', after
+    before, _, rest = text.partition(f'"status":{space}"created"')
+    middle, _, after = rest.partition(f'"pid":{space}{pid}')
+    return f'{before}"status":{space}"', f'"{middle}"pid":{space}', after
 
 
 def _text(data: bytes) -> bytes:

@@ -212,6 +212,13 @@ class Container:
             described["annotations"] = annotations
         return described
 
+    def listed(self, status: str | None = None) -> dict[str, Any]:
+        """What `list` says of it, without the owner, who comes last."""
+        record = self.describe(status)
+        for key in ("rootfs", "created"):
+            record[key] = self.state.get(key, "")
+        return record
+
     def hook_state(self, status: str) -> tuple[bytes, bytes]:
         """The state for a hook's stdin, as JSON text before and after the pid."""
         described = self.describe(status)
@@ -253,9 +260,7 @@ def list_all(root: str) -> list[dict[str, Any]]:
             container = Container.load(root, name)
         except Error:
             continue
-        record = container.describe()
-        for key in ("rootfs", "created"):
-            record[key] = container.state.get(key, "")
+        record = container.listed()
         owner = container.state.get("owner", 0)
         if owner not in owners:
             owners[owner] = _owner_name(owner)

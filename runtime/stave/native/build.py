@@ -29,7 +29,7 @@ INTERPRETER = [
     *["mounts.c", "copyup.c", "rootfs.c", "console.c", "hooks.c", "labels.c", "process.c"],
 ]
 # How the launcher answers for stave without Python.
-ANSWERS = ["answer.c", "command.c", "container.c", "record.c"]
+ANSWERS = ["answer.c", "command.c", "container.c", "list.c", "output.c", "record.c"]
 
 
 def compiler() -> list[str]:

@@ -1,4 +1,4 @@
-/* start, state, kill and delete of simple containers. What they do is described where Python does it,
+/* start, state, kill, delete and list of simple containers. What they do is described where Python does it,
  * in stave/container/; this is the same, as far as everything goes well.
  */
 #define _GNU_SOURCE
@@ -21,28 +21,11 @@
 #include "../messages.h"
 #include "command.h"
 #include "container.h"
+#include "list.h"
+#include "output.h"
 
 #define KILL_TIMEOUT 10000 /* milliseconds */
 #define ATTEMPTS 40 /* to remove a cgroup that killed processes are leaving: 20 ms at the least */
-
-static bool write_all(const char *text, size_t length)
-{
-	struct pollfd output = {.fd = 1, .events = POLLOUT};
-
-	while (length) {
-		ssize_t written = write(1, text, length);
-
-		if (written >= 0) {
-			text += written;
-			length -= (size_t)written;
-		} else if (errno == EAGAIN) {
-			poll(&output, 1, -1);
-		} else if (errno != EINTR) {
-			return false;
-		}
-	}
-	return true;
-}
 
 static bool print_state(const struct container *container)
 {
@@ -50,20 +33,13 @@ static bool print_state(const struct container *container)
 	enum status status = container_status(container);
 	static char text[RECORD_MAX + 64];
 	int pid = status == STATUS_STOPPED ? 0 : (int)record->head.pid;
-	void (*before)(int);
-	bool written;
 	int length;
 
 	if (status == STATUS_UNKNOWN)
 		return false;
 	length = snprintf(text, sizeof text, "%s%s%s%d%s", record->before_status, status_names[status],
 			  record->before_pid, pid, record->after_pid);
-	if (length >= (int)sizeof text)
-		return false;
-	before = signal(SIGPIPE, SIG_IGN);
-	written = write_all(text, (size_t)length);
-	signal(SIGPIPE, before);
-	return written;
+	return length < (int)sizeof text && output_write(text, (size_t)length);
 }
 
 static int connect_to_first(const struct container *container)
@@ -254,6 +230,8 @@ bool answer(int count, char *const *words, int *connection)
 	*connection = -1;
 	if (!command_parse(&command, count, words) || !open_log(command.log))
 		return false;
+	if (command.verb == VERB_LIST)
+		return list_print(command.root, command.form);
 	changes = command.verb == VERB_START || command.verb == VERB_DELETE;
 	if (!container_open(&container, command.root, command.id, changes))
 		return false;
@@ -266,6 +244,8 @@ bool answer(int count, char *const *words, int *connection)
 		return kill_first(&container, command.signal);
 	case VERB_DELETE:
 		return delete (&container, &command);
+	case VERB_LIST:
+		break;
 	}
 	return false;
 }

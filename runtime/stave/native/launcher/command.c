@@ -70,7 +70,8 @@ static int parse_globals(struct command *command, int count, char *const *words)
 static bool parse_verb(struct command *command, const char *word)
 {
 	static const char *const names[] = {
-	    [VERB_STATE] = "state", [VERB_START] = "start", [VERB_KILL] = "kill", [VERB_DELETE] = "delete"};
+	    [VERB_STATE] = "state", [VERB_START] = "start", [VERB_KILL] = "kill", [VERB_DELETE] = "delete",
+	    [VERB_LIST] = "list"};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strcmp(word, names[i]) == 0) {
@@ -80,8 +81,7 @@ static bool parse_verb(struct command *command, const char *word)
 	return false;
 }
 
-/* One component of a path, and none that leads elsewhere. */
-static bool is_id(const char *text)
+bool is_container_id(const char *text)
 {
 	size_t length = strlen(text);
 
@@ -116,16 +116,40 @@ static int parse_signal(const char *text)
 	return -1;
 }
 
-bool command_parse(struct command *command, int count, char *const *words)
+/* The words behind `list`: each flag once. */
+static bool parse_list(struct command *command, char *const *words, int count)
+{
+	bool quiet = false, formed = false;
+	const char *value;
+	int at = 0;
+
+	while (at < count) {
+		if (!quiet && (is_flag(words[at], "quiet") || is_flag(words[at], "q"))) {
+			quiet = true;
+			at++;
+		} else if (!formed && ((value = value_of("format", words, count, &at)) ||
+				       (value = value_of("f", words, count, &at)))) {
+			formed = true;
+			if (strcmp(value, "json") == 0)
+				command->form = LIST_JSON;
+			else if (strcmp(value, "table"))
+				return false;
+		} else {
+			return false;
+		}
+	}
+	if (quiet)
+		command->form = LIST_IDS;
+	return true;
+}
+
+/* The words behind the commands that are about one container. */
+static bool parse_container(struct command *command, char *const *words, int count)
 {
 	const char *arguments[2] = {"", ""};
-	int found = 0, at;
+	int found = 0;
 
-	*command = (struct command){.root = "", .log = ""};
-	at = parse_globals(command, count, words);
-	if (at < 0 || !parse_verb(command, words[at]))
-		return false;
-	while (++at < count) {
+	for (int at = 0; at < count; at++) {
 		if (words[at][0] != '-') {
 			if (found == (command->verb == VERB_KILL ? 2 : 1))
 				return false;
@@ -137,12 +161,26 @@ bool command_parse(struct command *command, int count, char *const *words)
 			return false;
 		}
 	}
+	command->id = arguments[0];
+	command->signal = parse_signal(arguments[1]);
+	return is_container_id(command->id) && command->signal >= 0;
+}
+
+bool command_parse(struct command *command, int count, char *const *words)
+{
+	int at;
+
+	*command = (struct command){.root = "", .log = "", .id = ""};
+	at = parse_globals(command, count, words);
+	if (at < 0 || !parse_verb(command, words[at]))
+		return false;
+	if (command->verb == VERB_LIST ? !parse_list(command, words + at + 1, count - at - 1)
+				       : !parse_container(command, words + at + 1, count - at - 1))
+		return false;
 	if (!*command->root) {
 		if (geteuid())
 			return false;
 		command->root = "/run/stave";
 	}
-	command->id = arguments[0];
-	command->signal = parse_signal(arguments[1]);
-	return is_id(command->id) && command->signal >= 0;
+	return true;
 }

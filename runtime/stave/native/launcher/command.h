@@ -4,17 +4,23 @@
 
 #include <stdbool.h>
 
-enum verb { VERB_STATE, VERB_START, VERB_KILL, VERB_DELETE };
+#include "list.h"
+
+enum verb { VERB_STATE, VERB_START, VERB_KILL, VERB_DELETE, VERB_LIST };
 
 struct command {
 	enum verb verb;
 	const char *root, *log, *id;
 	int signal;
 	bool force;
+	enum list_form form;
 };
 
-/* Whether the words (without the program's name) are one of the four commands with flags that everybody
+/* Whether the words (without the program's name) are one of the five commands with flags that everybody
  * uses, and correct. Anything else is for `stave/cli/parser.py`, whose rules these are. */
 bool command_parse(struct command *command, int count, char *const *words);
+
+/* Whether a container may have this name: one component of a path, and none that leads elsewhere. */
+bool is_container_id(const char *text);
 
 #endif

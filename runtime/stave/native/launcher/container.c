@@ -18,9 +18,9 @@ const char *const status_names[] = {
 };
 
 /* The whole of a small file, with a 0 behind it; -errno. What does not fit is not read: -EFBIG. */
-static ssize_t read_file(int directory, const char *path, char *data, size_t size)
+static ssize_t read_file(const char *path, char *data, size_t size)
 {
-	int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t length = 0;
 	ssize_t got = -1;
 
@@ -37,33 +37,44 @@ static ssize_t read_file(int directory, const char *path, char *data, size_t siz
 	return (ssize_t)length;
 }
 
-/* Whether the record is about the state.json that is there now. */
-static bool is_current(int directory, const struct record_head *head)
+/* A file of the state directory. */
+static const char *file_of(const struct container *container, const char *name)
 {
+	static char path[sizeof container->path + 32];
+
+	snprintf(path, sizeof path, "%s/%s", container->path, name);
+	return path;
+}
+
+/* Whether the record is about the state.json that is there now. */
+static bool is_current(const struct container *container)
+{
+	const struct record_head *head = &container->record.head;
 	struct stat file;
 
-	return fstatat(directory, "state.json", &file, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       file.st_ino == head->state_inode && (uint64_t)file.st_size == head->state_size &&
+	return lstat(file_of(container, "state.json"), &file) == 0 && file.st_ino == head->state_inode &&
+	       (uint64_t)file.st_size == head->state_size &&
 	       (uint64_t)file.st_mtim.tv_sec * 1000000000u + (uint64_t)file.st_mtim.tv_nsec ==
 		   head->state_time;
 }
 
 bool container_open(struct container *container, const char *root, const char *id, bool lock)
 {
-	char path[4096];
 	ssize_t size;
 
-	if (snprintf(path, sizeof path, "%s/%s", root, id) >= (int)sizeof path)
+	container->directory = -1;
+	if (snprintf(container->path, sizeof container->path, "%s/%s", root, id) >=
+	    (int)sizeof container->path)
 		return false;
-	container->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (container->directory < 0)
-		return false;
-	/* Who has to wait for another command does so in Python. */
-	if (lock && flock(container->directory, LOCK_EX | LOCK_NB))
-		return false;
-	size = read_file(container->directory, "record", container->data, sizeof container->data);
+	if (lock) {
+		container->directory = open(container->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* Who has to wait for another command does so in Python. */
+		if (container->directory < 0 || flock(container->directory, LOCK_EX | LOCK_NB))
+			return false;
+	}
+	size = read_file(file_of(container, "record"), container->data, sizeof container->data);
 	return size > 0 && record_open(&container->record, container->data, (size_t)size) &&
-	       is_current(container->directory, &container->record.head);
+	       is_current(container);
 }
 
 /* proc_pid_stat(5): fields 3 (state) and 22 (start time); the name before them may hold anything. */
@@ -93,7 +104,7 @@ enum status container_process(const struct container *container)
 	ssize_t size;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)head->pid);
-	size = read_file(-1, path, text, sizeof text);
+	size = read_file(path, text, sizeof text);
 	if (size == -ENOENT || size == -ESRCH)
 		return STATUS_STOPPED;
 	if (size < 0 || !parse_stat(text, &state, &start_time))
@@ -109,10 +120,10 @@ static bool is_frozen(const char *group)
 	if (!*group)
 		return false;
 	if (snprintf(path, sizeof path, "%s/freezer.state", group) < (int)sizeof path &&
-	    read_file(-1, path, text, sizeof text) >= 0)
+	    read_file(path, text, sizeof text) >= 0)
 		return strncmp(text, "FROZEN", 6) == 0;
 	return snprintf(path, sizeof path, "%s/cgroup.events", group) < (int)sizeof path &&
-	       read_file(-1, path, text, sizeof text) >= 0 && strstr(text, "\nfrozen 1");
+	       read_file(path, text, sizeof text) >= 0 && strstr(text, "\nfrozen 1");
 }
 
 enum status container_status(const struct container *container)
@@ -124,7 +135,7 @@ enum status container_status(const struct container *container)
 		return status;
 	if (is_frozen(container->record.freezer))
 		return STATUS_PAUSED;
-	if (fstatat(container->directory, "start.sock", &file, AT_SYMLINK_NOFOLLOW) == 0)
+	if (lstat(file_of(container, "start.sock"), &file) == 0)
 		return STATUS_CREATED;
 	return errno == ENOENT ? STATUS_RUNNING : STATUS_UNKNOWN;
 }

@@ -7,7 +7,8 @@
 enum status { STATUS_UNKNOWN, STATUS_CREATED, STATUS_RUNNING, STATUS_PAUSED, STATUS_STOPPED };
 
 struct container {
-	int directory; /* the state directory */
+	char path[4096]; /* of the state directory */
+	int directory;	 /* its descriptor, if it is locked; otherwise -1 */
 	struct record record;
 	char data[RECORD_MAX]; /* what the record's texts point into */
 };
@@ -16,7 +17,7 @@ extern const char *const status_names[];
 
 /* Functions return false for whatever is not as expected: then nothing has been changed. */
 
-/* Opens the state directory and reads the record. `lock`: it is ours until this process ends. */
+/* Finds the state directory and reads the record. `lock`: it is ours until this process ends. */
 bool container_open(struct container *container, const char *root, const char *id, bool lock);
 
 enum status container_status(const struct container *container);

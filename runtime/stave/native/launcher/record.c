@@ -30,14 +30,19 @@ bool record_open(struct record *record, const char *data, size_t size)
 	if (size < sizeof *head)
 		return false;
 	memcpy(head, data, sizeof *head);
-	if (memcmp(head->magic, "stave 1\n", sizeof head->magic) || head->pid == 0 || head->pid > INT32_MAX ||
-	    head->groups > RECORD_PATHS || head->created > RECORD_PATHS - head->groups)
+	if (memcmp(head->magic, "stave 2\n", sizeof head->magic) || head->pid == 0 || head->pid > INT32_MAX ||
+	    head->groups > RECORD_PATHS || head->made > RECORD_PATHS - head->groups)
 		return false;
 	record->group_count = (size_t)head->groups;
-	record->path_count = (size_t)(head->groups + head->created);
+	record->path_count = (size_t)(head->groups + head->made);
 	record->before_status = next_text(&cursor);
 	record->before_pid = next_text(&cursor);
 	record->after_pid = next_text(&cursor);
+	record->listed_before_status = next_text(&cursor);
+	record->listed_before_pid = next_text(&cursor);
+	record->listed_after_pid = next_text(&cursor);
+	record->bundle = next_text(&cursor);
+	record->created = next_text(&cursor);
 	record->freezer = next_text(&cursor);
 	if (!record->freezer)
 		return false;

@@ -17,13 +17,18 @@ struct record_head {
 	uint64_t state_inode, state_size, state_time;
 	uint64_t pid, start_time;
 	uint64_t own_pid_namespace;
-	uint64_t groups, created;
+	uint64_t owner; /* a uid */
+	uint64_t groups, made;
 };
 
 struct record {
 	struct record_head head;
 	/* `stave state` prints these with the status and the pid between them. */
 	const char *before_status, *before_pid, *after_pid;
+	/* `stave list --format json` likewise, with the owner's name and a brace behind them. */
+	const char *listed_before_status, *listed_before_pid, *listed_after_pid;
+	/* As `stave list` prints them in its table. */
+	const char *bundle, *created;
 	/* The cgroup that can be frozen; "" without one. */
 	const char *freezer;
 	/* The container's cgroups, the one that lists its processes first; then those made, in the order of
