@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -51,6 +52,32 @@ def test_the_launcher_starts_it(snapshot: Path, runtime: Path) -> None:
     """The installed program uses it, and says the same as without."""
     with_launcher = subprocess.run([runtime, "features"], capture_output=True, text=True, check=True)
     assert run(snapshot, "features").stdout == with_launcher.stdout != ""
+
+
+@pytest.mark.parametrize("change", [None, "touched", "longer", "another"])
+def test_an_updated_interpreter(runtime: Path, tmp_path: Path, change: str | None) -> None:
+    """The snapshot counts only as long as the interpreter that it was made of is there: otherwise that is started."""
+    version, tag = SITE.parent.name, sys.implementation.cache_tag
+    package, program = tmp_path / f"lib/{version}/site-packages/stave", tmp_path / "bin" / version
+    (package / "cli").mkdir(parents=True)
+    (package / "cli/main.py").write_text("def main():\n    raise SystemExit(3)\n")
+    (package / f"snapshot.{tag}").write_text("#!/bin/sh\nexit 4\n")
+    (package / f"snapshot.{tag}").chmod(0o755)
+    program.parent.mkdir()
+    shutil.copy(runtime, tmp_path / "bin/stave")
+    if change == "another":
+        program.write_text("#!/bin/sh\nexit 3\n")
+        program.chmod(0o755)
+    else:
+        shutil.copy2(Path(sys.base_prefix, "bin", version), program)
+    if change == "touched":
+        os.utime(program, (1, 1))
+    if change == "longer":
+        before = program.stat()
+        with program.open("ab") as file:
+            file.write(b"0")
+        os.utime(program, (before.st_atime, before.st_mtime))
+    assert subprocess.run([tmp_path / "bin/stave", "features"], timeout=60).returncode == (3 if change else 4)
 
 
 def test_environment(snapshot: Path, tmp_path: Path) -> None:

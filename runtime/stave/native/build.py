@@ -89,6 +89,8 @@ def build_launcher(path: str, program: str) -> None:
     python = os.path.join(sys.base_prefix, "bin", f"python{version}")
     names = {"VERSION": version, "EXECUTABLE": python, "TAG": sys.implementation.cache_tag}
     flags = [f'-DPYTHON_{name}="{value}"' for name, value in names.items()]
+    file = os.stat(python)
+    flags += [f"-DPYTHON_SIZE={file.st_size}", f"-DPYTHON_TIME={int(file.st_mtime)}"]
     flags += [f'-DPROGRAM="{program}"', "-static", "-s"]
     answers = ANSWERS if program == "stave" else ["no_answers.c"]
     sources = [os.path.join(HERE, "launcher", name) for name in ["launcher.c", *answers]]

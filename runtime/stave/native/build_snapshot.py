@@ -38,7 +38,11 @@ def snapshot_path(site: str) -> str:
 
 
 def write_snapshot(site: str, bundle: str) -> str | None:
-    """The snapshot of the bundle's modules; returns its path, or None where there cannot be one."""
+    """The snapshot of the bundle's modules; returns its path, or None where there cannot be one.
+
+    It is the interpreter that runs this, with all its updates; the launcher (``launcher/launcher.c``) uses it for as
+    long as that one's file stays the same.
+    """
     library = _static_library()
     if library is None:
         return None
@@ -49,7 +53,11 @@ def write_snapshot(site: str, bundle: str) -> str | None:
             os.unlink(path)
         script = os.path.join(HERE, "snapshot.py")
         paths = [sysconfig.get_path("stdlib"), str(sysconfig.get_config_var("DESTSHARED"))]
-        subprocess.run([program, "write", path, script, bundle, sys.base_prefix, *paths], check=True)
+        command = [program, "write", path, script, bundle, sys.base_prefix, *paths]
+        version = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    if version != sys.version:  # the library is of another build, such as the one before an update
+        os.unlink(path)
+        return None
     subprocess.run([path, site, "", "--version"], check=True, stdout=subprocess.DEVNULL)
     return path
 

@@ -1,6 +1,6 @@
 """Runs in the interpreter that becomes the snapshot (``snapshot/``), and again, by `go_on`, whenever that is started.
 
-Arguments: the bundle (`native/bundle.py`), whose modules are imported.
+Arguments: the bundle (`native/bundle.py`), whose modules are imported. It prints the interpreter's version.
 """
 
 import gc
@@ -57,3 +57,4 @@ def go_on(
 
 if __name__ == "__main__":
     prepare(sys.argv[1])
+    posix.write(1, sys.version.encode())  # not by a stream, whose buffer would be in the snapshot

@@ -71,6 +71,8 @@ bool container_open(struct container *container, const char *root, const char *i
 		/* Who has to wait for another command does so in Python. */
 		if (container->directory < 0 || flock(container->directory, LOCK_EX | LOCK_NB))
 			return false;
+		/* Of the name there could be another container by now. */
+		snprintf(container->path, sizeof container->path, "/proc/self/fd/%d", container->directory);
 	}
 	size = read_file(file_of(container, "record"), container->data, sizeof container->data);
 	return size > 0 && record_open(&container->record, container->data, (size_t)size) &&

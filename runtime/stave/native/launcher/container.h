@@ -7,7 +7,7 @@
 enum status { STATUS_UNKNOWN, STATUS_CREATED, STATUS_RUNNING, STATUS_PAUSED, STATUS_STOPPED };
 
 struct container {
-	char path[4096]; /* of the state directory */
+	char path[4096]; /* leads to the state directory */
 	int directory;	 /* its descriptor, if it is locked; otherwise -1 */
 	struct record record;
 	char data[RECORD_MAX]; /* what the record's texts point into */

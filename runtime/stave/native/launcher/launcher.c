@@ -4,10 +4,13 @@
  * No site module, no environment variables, no user packages: right for a program that root runs, and the
  * quickest start there is. A `#!` line could not do it: installers rewrite it and drop its options.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "answer.h"
@@ -73,6 +76,24 @@ static int find_packages(const char *prefix, char *place, size_t size)
 	return -1;
 }
 
+/* The interpreter that is executed without a snapshot: the one beside this program, or where there is none that of
+ * the build. */
+static void find_python(const char *prefix, char *python, size_t size)
+{
+	snprintf(python, size, "%s/bin/python" PYTHON_VERSION, prefix);
+	if (access(python, X_OK))
+		snprintf(python, size, "%s", PYTHON_EXECUTABLE);
+}
+
+/* Whether it is the file that it was when the snapshot was made of it: an update, such as one that mends a hole, counts
+ * at once. A package's files have the same times wherever it is installed. */
+static bool is_unchanged(const char *python)
+{
+	struct stat file;
+
+	return stat(python, &file) == 0 && file.st_size == PYTHON_SIZE && file.st_mtime == PYTHON_TIME;
+}
+
 /* The interpreter as it was when the package was built, modules and all (snapshot/snapshot.c); returns where there is
  * none. */
 static void start_snapshot(char *packages, char *connection, char **words, char **command)
@@ -91,10 +112,10 @@ static void start_snapshot(char *packages, char *connection, char **words, char 
 }
 
 /* The interpreter that this program was built for, from the beginning; returns if it cannot be executed. */
-static void start_python(const char *prefix, char *packages, const char *connection, char **words,
+static void start_python(char *python, char *packages, const char *connection, char **words,
 			 char **command)
 {
-	static char python[PATH_MAX], option[64];
+	static char option[64];
 	char *options[] = {python, "-I", "-S", "-X", "utf8", "-X", option, "-c", START, packages, NULL};
 	int used = 0;
 
@@ -104,15 +125,12 @@ static void start_python(const char *prefix, char *packages, const char *connect
 		command[used++] = *word;
 	while ((command[used++] = *words++))
 		;
-	snprintf(python, sizeof python, "%s/bin/python" PYTHON_VERSION, prefix);
-	execv(python, command);
-	strcpy(python, PYTHON_EXECUTABLE);
 	execv(python, command);
 }
 
 int main(int count, char **arguments)
 {
-	static char prefix[PATH_MAX - 64], packages[PATH_MAX], connection[16];
+	static char prefix[PATH_MAX - 64], packages[PATH_MAX], python[PATH_MAX], connection[16];
 	static char *command[MAX_ARGUMENTS + MAX_OPTIONS];
 	int descriptor;
 
@@ -134,8 +152,10 @@ int main(int count, char **arguments)
 		snprintf(connection, sizeof connection, "%d", descriptor);
 		fcntl(descriptor, F_SETFD, 0);
 	}
-	start_snapshot(packages, connection, arguments + 1, command);
-	start_python(prefix, packages, connection, arguments + 1, command);
-	perror(PROGRAM ": " PYTHON_EXECUTABLE);
+	find_python(prefix, python, sizeof python);
+	if (is_unchanged(python))
+		start_snapshot(packages, connection, arguments + 1, command);
+	start_python(python, packages, connection, arguments + 1, command);
+	fprintf(stderr, PROGRAM ": %s: %s\n", python, strerror(errno));
 	return 1;
 }
