@@ -15,7 +15,7 @@ from ociconformance.bundle import SETS, Config
 from ociconformance.runtime import Outcome, Runtime
 
 
-def eventually(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+def eventually(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     """The condition holds.
 
     Raises: AssertionError if it did not come to hold in time.
@@ -193,7 +193,7 @@ class Container:
         assert self.created is not None, "not created"
         return self.created.errors
 
-    def wait(self, seconds: float = 20) -> int:
+    def wait(self, seconds: float = 60) -> int:
         """The container's process has ended: its exit status, or minus the signal that ended it."""
         if self.status is not None:
             return self.status

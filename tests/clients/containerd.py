@@ -32,7 +32,7 @@ class Containerd:
     def __call__(self, *arguments: str, text: str = "") -> Completed:
         """The command has ended, whatever its exit code. `text` is its standard input."""
         return subprocess.run(
-            [*self._command, *arguments], check=False, input=text, capture_output=True, text=True, timeout=60
+            [*self._command, *arguments], check=False, input=text, capture_output=True, text=True, timeout=180
         )
 
     def ok(self, *arguments: str) -> str:

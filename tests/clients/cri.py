@@ -105,7 +105,7 @@ class Service:
             request_serializer=lambda request: request.SerializeToString(),
             response_deserializer=self._class(f"{method}Response").FromString,
         )
-        return call(json_format.ParseDict(members, self._class(f"{method}Request")()), timeout=60)
+        return call(json_format.ParseDict(members, self._class(f"{method}Request")()), timeout=180)
 
     def close(self) -> None:
         """The connection is closed."""
@@ -182,7 +182,7 @@ class Kubelet:
 
     def exec(self, container: str, *command: str) -> Any:
         """The response to a command that was executed in the container."""
-        return self.service("ExecSync", container_id=container, cmd=list(command), timeout=20)
+        return self.service("ExecSync", container_id=container, cmd=list(command), timeout=120)
 
     def remove(self, pod: str) -> None:
         """Nothing is left of the pod."""

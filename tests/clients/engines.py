@@ -74,7 +74,7 @@ class Engine:
             input=text,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
 
     def run(self, *arguments: str, text: str = "") -> Completed:
@@ -166,10 +166,10 @@ def daemon(command: Sequence[str], directory: Path, ready: Sequence[str]) -> Ite
 
     def is_ready() -> bool:
         assert process.poll() is None, f"{command[0]} ended: {log.read_text()[-2000:]}"
-        return subprocess.run(ready, check=False, capture_output=True, timeout=20).returncode == 0
+        return subprocess.run(ready, check=False, capture_output=True, timeout=60).returncode == 0
 
     try:
-        eventually(is_ready, f"{command[0]} answers", seconds=40)
+        eventually(is_ready, f"{command[0]} answers", seconds=120)
         yield
     finally:
         process.terminate()

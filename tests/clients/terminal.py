@@ -54,7 +54,7 @@ class Terminal:
         """The text has been typed."""
         os.write(self._master, text.encode())
 
-    def expect(self, text: str, seconds: float = 20) -> None:
+    def expect(self, text: str, seconds: float = 60) -> None:
         """The program has written `text` since the last call.
 
         Raises:
@@ -71,7 +71,7 @@ class Terminal:
             pass
         return text in self.seen
 
-    def exit_code(self, seconds: float = 20) -> int:
+    def exit_code(self, seconds: float = 60) -> int:
         """The program has ended; returns its exit code, or minus the number of the signal it died of."""
         deadline = time.monotonic() + seconds
         while self._read(deadline):

@@ -51,7 +51,7 @@ def test_health(docker: Engine) -> None:
 def test_restart_policy(docker: Engine) -> None:
     """A program that fails is started again as often as was asked for."""
     container = docker.start("--restart=on-failure:2", "sh", "-c", "echo run; exit 3")
-    eventually(lambda: docker.inspect(container, ".RestartCount") == "2", "two restarts", 30)
+    eventually(lambda: docker.inspect(container, ".RestartCount") == "2", "two restarts")
     eventually(lambda: docker.status(container) == "exited", "no third one")
     assert docker.inspect(container, ".State.ExitCode") == "3"
     assert docker.ok("logs", container).split() == ["run"] * 3
@@ -94,9 +94,9 @@ def test_replicated_service(swarm: Engine) -> None:
     def running() -> list[str]:
         return swarm.ok("ps", "--quiet", "--filter=label=com.docker.swarm.service.name=web").split()
 
-    eventually(lambda: len(running()) == 2, "two replicas", 60)
+    eventually(lambda: len(running()) == 2, "two replicas", 120)
     swarm.ok("service", "scale", "--detach", "web=3")
-    eventually(lambda: len(running()) == 3, "a third one", 60)
+    eventually(lambda: len(running()) == 3, "a third one", 120)
     killed = running()[0]
     swarm.ok("kill", killed)
-    eventually(lambda: len(running()) == 3 and killed not in running(), "it is replaced", 60)
+    eventually(lambda: len(running()) == 3 and killed not in running(), "it is replaced", 120)

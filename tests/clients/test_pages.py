@@ -43,7 +43,7 @@ def words(shown: Sequence[str], **places: str | Path) -> list[str]:
 
 def ok(*command: str | Path, env: Mapping[str, str] | None = None) -> str:
     """The command has succeeded; returns what it wrote."""
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60, env=env)
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=180, env=env)
     assert done.returncode == 0, done.stderr
     return str(done.stdout).strip()
 
@@ -81,7 +81,7 @@ def test_podman_page(podman_engine: Engine, runtime: Path, tmp_path: Path) -> No
     env = {**podman_engine.env, "CONTAINERS_CONF": str(file)}
     run = [*command, "run", "--rm", f"--cgroup-parent=/{GROUP}", IMAGE]
     assert ok(*run, *HELLO, env=env) == "hello"
-    failed = subprocess.run([*run, "missing"], env=env, capture_output=True, text=True, timeout=60)
+    failed = subprocess.run([*run, "missing"], env=env, capture_output=True, text=True, timeout=180)
     assert failed.returncode == 127 and 'exec: "missing": executable file not found' in failed.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -29,6 +30,16 @@ def test_user_namespace(podman: Engine) -> None:
     assert status_field(pid, "Uid").split()[0] == "100000"
     assert status_field(pid, "Gid").split()[0] == "200000"
     assert podman.ok("exec", container, "id", "-u") == "0"
+
+
+def test_user_namespace_of_another_container(podman: Engine) -> None:
+    """With --userns=container: a container has the user namespace of that one."""
+    first = podman.start("--uidmap=0:100000:5000", "--gidmap=0:100000:5000", "sleep", "1000")
+    second = podman.start(f"--userns=container:{first}", "sleep", "1000")
+    of_first, of_second, own = (
+        os.readlink(f"/proc/{pid}/ns/user") for pid in (podman.pid(first), podman.pid(second), os.getpid())
+    )
+    assert of_first == of_second != own
 
 
 def test_preserved_descriptors(podman: Engine, tmp_path: Path) -> None:
@@ -71,7 +82,7 @@ def test_buildah_run(runtime: Path, archive: Path) -> None:
 
         def ok(*arguments: str) -> str:
             command = [executable, *storage, *arguments]
-            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=180)
             assert done.returncode == 0, done.stderr
             return done.stdout.strip()
 
@@ -197,7 +208,9 @@ def test_umoci_bundle(runtime: Path, archive: Path, tmp_path: Path) -> None:
         pytest.skip(f"{missing[0]} is not installed")
 
     def ok(*arguments: str | Path) -> str:
-        done = subprocess.run([*map(str, arguments)], check=False, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [*map(str, arguments)], check=False, capture_output=True, text=True, timeout=180
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

@@ -25,6 +25,17 @@ LABELS = {
     UNTESTED: ("·", "no test"),
 }
 """The sign of a verdict on a clause, and the words for it."""
+LEGEND = {
+    PASS: "every test of the clause passed",
+    DEVIATION: "a test failed, as is known of this runtime and explained",
+    FAIL: "a test failed that is not known to fail",
+    FIXED: "a test passed that is known to fail",
+    UNCLAIMED: "newer than the version that the runtime claims, or its features document says no",
+    SKIP: "this machine can't show it",
+    UNTESTED: "no test can decide it, and the clause says why",
+}
+"""What the signs mean, in a sentence each."""
+_DECIDED = (PASS, DEVIATION, FAIL, FIXED)
 
 _HERE = Path(__file__)
 
@@ -41,6 +52,7 @@ def render(results: Sequence[Result], machine: str) -> str:
             f"<title>Conformance: {escape(names)}</title>\n",
             f"<style>\n{style}:root {{ --runtimes: {len(results)}; }}\n</style>\n",
             *_head(results, machine),
+            *(part for result in results for part in _deviations(result)),
             *_tools(results),
             f"<div class=columns><span>Clause</span>{''.join(f'<span>{escape(each.name)}</span>' for each in results)}</div>\n",
             "<main>\n",
@@ -61,6 +73,12 @@ def verdict(result: Result, clause: Clause) -> str:
     return result.verdict(clause) or UNTESTED
 
 
+def score(result: Result, clauses: Iterable[Clause]) -> tuple[int, int]:
+    """How many of these clauses hold on the runtime, and of how many its tests have decided that."""
+    verdicts = [result.verdict(clause) for clause in clauses]
+    return verdicts.count(PASS), sum(each in _DECIDED for each in verdicts)
+
+
 def _head(results: Sequence[Result], machine: str) -> Iterator[str]:
     tested = sum(not clause.untested for clause in CLAUSES.values())
     yield "<header>\n<h1>OCI runtime conformance</h1>\n"
@@ -70,7 +88,9 @@ def _head(results: Sequence[Result], machine: str) -> Iterator[str]:
     )
     for result in results:
         yield from _card(result)
-    yield "</div>\n</header>\n"
+    yield "</div>\n<p class=contents>"
+    yield " ".join(f'<a href="#{document.name}">{document.name}</a>' for document in DOCUMENTS)
+    yield "</p>\n</header>\n"
 
 
 def _card(result: Result) -> Iterator[str]:
@@ -87,12 +107,32 @@ def _card(result: Result) -> Iterator[str]:
         if count
     )
     tests = ", ".join(f"{result.count(name)} {name}" for name in VERDICTS if result.count(name))
+    held, decided = score(result, CLAUSES.values())
+    held_binding, binding = score(result, (clause for clause in CLAUSES.values() if clause.binding))
     seconds = sum(test.seconds for test in result.tests)
     yield (
         f"<section class=card><h2>{escape(result.name)} <small>{escape(result.version)}</small></h2>"
-        f"<p>claims {escape(result.specification)}</p><div class=bar aria-hidden=true>{bars}</div>"
+        f"<p>claims version {escape(result.specification)}</p>"
+        f"<p class=score><b>{held}</b> of {decided} clauses hold<br>{held_binding} of the {binding} binding ones</p>"
+        f"<div class=bar aria-hidden=true>{bars}</div>"
         f"<ul>{lines}</ul><p>{len(result.tests)} tests in {seconds:.0f} s: {escape(tests)}</p></section>\n"
     )
+
+
+def _deviations(result: Result) -> Iterator[str]:
+    """What a runtime is known to do otherwise, each with the clauses that it concerns; nothing if there is none."""
+    clauses: dict[str, list[str]] = {}
+    for test in result.tests:
+        if test.verdict == DEVIATION:
+            clauses.setdefault(test.why, []).extend(test.clauses)
+    if not clauses:
+        return
+    yield f"<details class=deviations><summary>What {escape(result.name)} does otherwise: {len(clauses)} "
+    yield f"{'deviation' if len(clauses) == 1 else 'deviations'}, explained</summary><ul>\n"
+    for why, ids in clauses.items():
+        links = " ".join(f'<a href="#{name}">{name}</a>' for name in dict.fromkeys(ids))
+        yield f"<li>{prose(why)} <span class=id>{links}</span></li>\n"
+    yield "</ul></details>\n"
 
 
 def _tools(results: Sequence[Result]) -> Iterator[str]:
@@ -102,7 +142,7 @@ def _tools(results: Sequence[Result]) -> Iterator[str]:
     for name, (sign, words) in LABELS.items():
         if name in present or (name == UNTESTED):
             yield (
-                f"<label><input type=checkbox value={name} checked>"
+                f'<label title="{LEGEND[name]}"><input type=checkbox value={name} checked>'
                 f'<b class="sign {name}">{sign}</b> {words}</label>'
             )
     yield "</span><span class=choices>"
@@ -121,7 +161,11 @@ def _document(document: Document, results: Sequence[Result]) -> Iterator[str]:
 
 def _section(section: Section, results: Sequence[Result]) -> Iterator[str]:
     url = section.clauses[0].url
-    yield f'<section class=part><h3><a href="{url}">{escape(section.title)}</a></h3>\n'
+    yield f'<section class=part><h3><a href="{url}">{escape(section.title)}</a>'
+    for result in results:
+        held, decided = score(result, section.clauses)
+        yield f'<small title="{escape(result.title)}: hold, of those decided">{held}/{decided}</small>'
+    yield "</h3>\n"
     for clause in section.clauses:
         yield from _clause(clause, results)
     yield "</section>\n"

