@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -32,11 +33,6 @@ def busybox() -> Path | None:
 def capabilities(mask: int) -> set[str]:
     """The names in a mask as /proc/PID/status shows it."""
     return {f"CAP_{name}" for bit, name in enumerate(CAPABILITIES) if mask >> bit & 1}
-
-
-def own_capabilities() -> set[str]:
-    """What this process may use and pass on."""
-    return capabilities(int(status_field("self", "CapBnd"), 16))
 
 
 def status_field(pid: int | str, field: str) -> str:
@@ -73,23 +69,21 @@ def hierarchy(controller: str) -> Path | None:
     """Where the hierarchy with this controller is mounted, or None."""
     if V2:
         return CGROUPS if controller in (CGROUPS / "cgroup.controllers").read_text().split() else None
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        fields = line.split()
-        if fields[fields.index("-") + 1] == "cgroup" and controller in fields[-1].split(","):
-            return Path(fields[4])
-    return None
+    return next((point for point, controllers in _cgroup_mounts() if controller in controllers), None)
 
 
 def hierarchies() -> list[Path]:
     """Where the cgroup hierarchies are mounted."""
-    if V2:
-        return [CGROUPS]
-    found = []
+    return [CGROUPS] if V2 else [point for point, _ in _cgroup_mounts()]
+
+
+def _cgroup_mounts() -> Iterator[tuple[Path, list[str]]]:
+    """Where hierarchies are mounted, and the controllers of those of version 1 (among words that are none)."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split()
-        if fields[fields.index("-") + 1] in ("cgroup", "cgroup2"):
-            found.append(Path(fields[4]))
-    return found
+        type = fields[fields.index("-") + 1]
+        if type in ("cgroup", "cgroup2"):
+            yield Path(fields[4]), fields[-1].split(",") if type == "cgroup" else []
 
 
 def disk() -> tuple[int, int] | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ociconformance.clauses import CLAUSES, Clause
+from ociconformance.clauses import Clause
 
 PASS, FAIL, DEVIATION, FIXED, SKIP, UNCLAIMED = "pass", "fail", "deviation", "fixed", "skip", "unclaimed"
 VERDICTS = {
@@ -127,9 +127,3 @@ def judge(record: dict[str, Any], deviations: Iterable[Deviation]) -> Test:
         why,
         record["seconds"],
     )
-
-
-def uncovered(tests: Sequence[dict[str, Any]]) -> list[str]:
-    """The clauses that no collected test names and that give no reason."""
-    named = {clause for test in tests for clause in test["clauses"]}
-    return [clause.id for clause in CLAUSES.values() if not clause.untested and clause.id not in named]

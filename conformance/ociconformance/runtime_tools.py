@@ -26,9 +26,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ociconformance import machine
+
 TIMEOUT_S = 120
 PASS, FAIL, BROKEN, LATE = "pass", "fail", "broken", "late"
-_CGROUPS = Path("/sys/fs/cgroup")
 
 # Everything is private to the program: what it mounts, and what it may destroy.
 _JOIN = """set -e
@@ -157,7 +158,7 @@ def _counts(said: str) -> tuple[int, int, int]:
 @contextlib.contextmanager
 def _groups_of_our_own() -> Iterator[list[str]]:
     """A control group in each hierarchy, for the program to take for the root; nothing is left of them."""
-    groups = [path / f"oci-validation-{os.getpid()}" for path in _hierarchies()]
+    groups = [path / f"oci-validation-{os.getpid()}" for path in machine.hierarchies()]
     try:
         for group in groups:
             group.mkdir(exist_ok=True)
@@ -169,13 +170,6 @@ def _groups_of_our_own() -> Iterator[list[str]]:
         deadline = time.monotonic() + 10
         while any(not _removed(group) for group in groups) and time.monotonic() < deadline:
             time.sleep(0.01)
-
-
-def _hierarchies() -> list[Path]:
-    """Where control groups can be made: the v1 hierarchies with the v2 one beside them, or that alone."""
-    if (_CGROUPS / "cgroup.controllers").exists():
-        return [_CGROUPS]
-    return [path for path in _CGROUPS.iterdir() if not path.is_symlink() and (path / "cgroup.procs").exists()]
 
 
 def _removed(group: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ociconformance import runtime_tools
+from ociconformance import machine, runtime_tools
 from ociconformance.runtime_tools import BROKEN, FAIL, LATE, PASS, judge, main, names, run
 
 RUNTIME = Path(sys.executable)
@@ -91,7 +91,7 @@ def test_control_groups(program: Path) -> None:
     done"""
     verdict = run(script(program, text), RUNTIME, "it")
     assert verdict.outcome == PASS and verdict.passed == 1, verdict.said
-    hierarchies = runtime_tools._hierarchies()
+    hierarchies = machine.hierarchies()
     assert hierarchies
     for hierarchy in hierarchies:
         assert not list(hierarchy.glob("it-is-left")) and not list(hierarchy.glob("oci-validation-*"))

@@ -9,7 +9,6 @@ import pytest
 from ociconformance.clauses import CLAUSES, DOCUMENTS
 from ociconformance.clauses.model import Clause
 from ociconformance.cli import collect
-from ociconformance.results import uncovered
 
 LEVELS = {"MUST", "MUST NOT", "REQUIRED", "SHOULD", "SHOULD NOT", "MAY"}
 
@@ -34,10 +33,8 @@ def test_form(clause: Clause) -> None:
 
 def test_every_clause_is_tested_or_says_why_not() -> None:
     """A clause is named by a test, or gives a reason, and not both."""
-    tests = collect()
-    assert uncovered(tests) == []
-    named = {clause for test in tests for clause in test["clauses"]}
-    assert [clause.id for clause in CLAUSES.values() if clause.untested and clause.id in named] == []
+    named = {clause for test in collect() for clause in test["clauses"]}
+    assert [clause.id for clause in CLAUSES.values() if bool(clause.untested) == (clause.id in named)] == []
 
 
 def test_every_test_says_what_is_true() -> None:
