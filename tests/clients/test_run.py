@@ -77,9 +77,15 @@ def test_terminal_resize(engine: Engine) -> None:
     """A new size of the caller's terminal becomes the size of the container's."""
     with engine.run_terminal("sh") as terminal:
         terminal.expect("# ")
-        terminal.resize(50, 132)
         terminal.type("until stty size | grep '50 132'; do :; done\n")
-        terminal.expect("\n50 132\n")
+
+        def resized() -> bool:
+            # Once more if it was not seen: the engine's command may not have been listening for it yet.
+            terminal.resize(49, 132)
+            terminal.resize(50, 132)
+            return terminal.saw("\n50 132\n")
+
+        eventually(resized, "the container's terminal has the new size")
         terminal.type("exit\n")
         assert terminal.exit_code() == 0
 
