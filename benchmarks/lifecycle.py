@@ -43,7 +43,10 @@ WARM_UP = 3
 PROBES = 3  # how often a memory limit must suffice to count as sufficient
 LOWEST, HIGHEST, STEP = 64, 32 << 10, 16  # the memory limits tried, in KiB
 
-ROWS = ("create", "start", "state", "exec", "kill", "delete", "run", "create+start+delete")
+ROWS = (
+    *("create", "start", "state", "exec", "ps", "pause", "resume", "kill", "delete", "run"),
+    "create+start+delete",
+)
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -73,6 +76,9 @@ def live(runtime: Runtime, samples: Samples) -> None:
     started = runtime.command("start", runtime.id)
     samples.add("state", runtime.command("state", runtime.id))
     samples.add("exec", runtime.command("exec", runtime.id, *SHORT))
+    samples.add("ps", runtime.command("ps", "--format=json", runtime.id))
+    for verb in ("pause", "resume"):
+        samples.add(verb, runtime.command(verb, runtime.id))
     samples.add("kill", runtime.command("kill", runtime.id, "KILL"))
     wait_for_end(pid)
     deleted = runtime.command("delete", runtime.id)
