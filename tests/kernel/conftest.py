@@ -18,7 +18,7 @@ from .bundle import busybox, default_config, make_rootfs
 from .driver import Container, Stave
 
 MakeContainer = Callable[[], Container]
-_TEST_SECONDS = 90
+_TEST_SECONDS = 180
 
 
 @pytest.fixture(scope="package")

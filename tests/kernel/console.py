@@ -23,7 +23,7 @@ class Terminal:
         """The text has been typed."""
         os.write(self.master, text.encode())
 
-    def read_until(self, text: str, seconds: float = 10) -> str:
+    def read_until(self, text: str, seconds: float = 60) -> str:
         """What has been written up to and including the text, with lines ended as in a file."""
         deadline = time.monotonic() + seconds
         while text.encode() not in self._seen.replace(b"\r\n", b"\n"):
@@ -66,7 +66,7 @@ class ConsoleSocket:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
-        self._listener.settimeout(10)
+        self._listener.settimeout(60)
         self._terminals: list[Terminal] = []
 
     def receive(self) -> Terminal:

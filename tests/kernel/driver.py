@@ -15,7 +15,7 @@ from typing import Any
 from .bundle import Config
 from .host import eventually, exit_code
 
-TIMEOUT = 30
+TIMEOUT = 60
 
 
 class Outcome:

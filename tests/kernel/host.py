@@ -24,7 +24,7 @@ _MS_REC, _MS_PRIVATE, _MS_SHARED = 0x4000, 1 << 18, 1 << 20
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def eventually(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+def eventually(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     """The condition holds. Raises AssertionError if it did not come to hold in time."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -49,7 +49,7 @@ def status_field(pid: int, field: str) -> str:
     raise KeyError(field)
 
 
-def exit_code(pid: int, seconds: float = 20) -> int:
+def exit_code(pid: int, seconds: float = 60) -> int:
     """How our child ended, or the process that was left to us: its exit status, or minus its signal."""
     process = os.pidfd_open(pid)
     try:

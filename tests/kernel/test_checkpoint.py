@@ -243,7 +243,7 @@ def test_connection_in_the_foreground(container: Container, images: Images) -> N
     with killed_at_exit(process):
         eventually(lambda: got.stat().st_size > size, "they talk again")
         (container.rootfs / "tmp/go").touch()
-        assert process.wait(30) == 7
+        assert process.wait(60) == 7
     assert outcome.output == "gone on"
     assert "does not exist" in container.stave.fails("state", container.id)
 

@@ -85,7 +85,7 @@ def test_run_in_the_foreground(container: Container) -> None:
     terminal.read_until("33 77\n")
     terminal.write("line\n")
     terminal.read_until("got line\n")
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     os.close(master)
 
 

@@ -82,7 +82,7 @@ def test_until_the_end(container: Container) -> None:
         eventually(lambda: len(kinds(outcome)) >= 3, "statistics have come")
         assert process.poll() is None
         container.kill("KILL")
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert set(kinds(outcome)) == {"stats"}
     assert outcome.errors == ""
 
@@ -103,7 +103,7 @@ def test_no_waiting_in_a_loop(container: Container) -> None:
             container.exec("true")
         assert ticks() <= before + 1
         container.kill("KILL")
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert outcome.output == ""
 
 
@@ -131,7 +131,7 @@ def test_out_of_memory(container: Container) -> None:
             eventually(lambda number=number: container.output.count("killed") == number, "go on")  # type: ignore[misc]
         assert json.loads(outcome.output.splitlines()[0]) == {"type": "oom", "id": container.id}
         container.kill("KILL")
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_out_of_memory_of_the_first_process(container: Container) -> None:
@@ -141,7 +141,7 @@ def test_out_of_memory_of_the_first_process(container: Container) -> None:
     with killed_at_exit(process):
         waits(process)
         container.start()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert kinds(outcome) == ["oom"]
 
 

@@ -126,7 +126,7 @@ def test_every_operation(
                 host_unchanged_but(host_unchanged, injector.pid, name)
                 number += 1
             injector.stdin.close()
-            assert injector.wait(20) == 0
+            assert injector.wait(60) == 0
     assert seen > 50
 
 

@@ -53,7 +53,7 @@ def test_a_life(container: Container, containers: library.Runtime) -> None:
         made.start()
         made.process.stdin.write(b"this\n")
         assert made.process.stdout.readline() == b"got this\n"
-        assert made.wait(20) == 3
+        assert made.wait(60) == 3
         assert made.status == "stopped"
     with pytest.raises(ContainerNotFound):
         containers.get(container.id)
@@ -64,7 +64,7 @@ def test_bundle_with_its_own_configuration(container: Container, containers: lib
     container.script("exit 4")
     container.write_config()
     with containers.run(container.id, container.bundle, stdout=library.DEVNULL) as made:
-        assert made.wait(20) == 4
+        assert made.wait(60) == 4
 
 
 def test_exec(container: Container, containers: library.Runtime) -> None:
@@ -75,7 +75,7 @@ def test_exec(container: Container, containers: library.Runtime) -> None:
         with made.exec(["sh", "-c", script], env={"A": "b"}, cwd="/bin", stdout=library.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.read() == b"b /bin\n"
-            assert process.wait(20) == 5
+            assert process.wait(60) == 5
         assert process.poll() == 5
 
 
@@ -88,7 +88,7 @@ def test_signals(container: Container, containers: library.Runtime) -> None:
         with pytest.raises(TimeoutError):
             made.wait(0.01)
         made.kill(signal.SIGKILL)
-        assert made.wait(20) == -signal.SIGKILL
+        assert made.wait(60) == -signal.SIGKILL
 
 
 def test_pause(container: Container, containers: library.Runtime) -> None:
@@ -112,7 +112,7 @@ def test_streams_in_another_order(container: Container, containers: library.Runt
         container.id, container.bundle, config=container.config, stdin=2, stdout=write, stderr=write
     ) as made:
         os.close(write)
-        assert made.wait(20) == 0
+        assert made.wait(60) == 0
     with open(read, "rb") as output:
         assert sorted(output.read().splitlines()) == [b"err", b"out"]
 
@@ -125,7 +125,7 @@ def test_found_by_another(container: Container, containers: library.Runtime, sta
     assert found.pid == container.pid
     assert found.process is None
     stave("kill", container.id, "KILL")
-    assert found.wait(20) is None
+    assert found.wait(60) is None
     container.wait()
     found.delete()
     assert list(containers) == []
@@ -178,7 +178,7 @@ def test_threads(container: Container, containers: library.Runtime) -> None:
     def live(number: int) -> None:
         config = {**container.config, "linux": {**container.linux, "cgroupsPath": f"/{host.GROUP}/t{number}"}}
         with containers.run(f"t{number}", container.bundle, config=config) as made:
-            found.append(made.wait(20))
+            found.append(made.wait(60))
 
     threads = [threading.Thread(target=live, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -268,7 +268,7 @@ def test_notify(container: Container, containers: library.Runtime) -> None:
     ) as made:
         assert made.process and made.process.stdout
         assert b"cross-device" in made.process.stdout.read().lower()
-        assert made.wait(20) == 0
+        assert made.wait(60) == 0
     assert [text.partition(b"\0")[0] for text in seen] == [b"/a"] * 3
 
 
@@ -285,7 +285,7 @@ def test_notify_by_exec(container: Container, containers: library.Runtime) -> No
         ) as made,
         made.exec(["rmdir", "/nowhere"]) as process,
     ):
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_notify_without_a_profile(container: Container, containers: library.Runtime) -> None:

@@ -59,7 +59,7 @@ def test_exec_in_a_paused_container(container: Container) -> None:
         eventually(lambda: len(frozen.read_text().split()) == 2, "the process has joined")
         assert process.poll() is None and outcome.output == ""
         container.stave("resume", container.id)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert outcome.output == "late"
     finally:
         process.kill()

@@ -239,5 +239,5 @@ def test_the_library(rootless: Container) -> None:
     rootless.write_config()
     python = rootless.stave.executable.with_name("python")
     words = [*rootless.stave.before, python, "-c", program, rootless.stave.root, rootless.bundle]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["0", "9"], done.stderr

@@ -37,7 +37,7 @@ def test_first_process_killed(container: Container) -> None:
         eventually(lambda: container.stave("state", container.id, status=None).status == 0, "it is there")
         eventually(lambda: container.status == "running", "it runs")
         container.kill("KILL")
-        assert process.wait(20) == 137
+        assert process.wait(60) == 137
     finally:
         process.kill()
         process.wait()
@@ -86,7 +86,7 @@ def test_signals_are_passed_on(container: Container, name: str) -> None:
     try:
         eventually(lambda: outcome.output == "ready", "it is ready")
         process.send_signal(signal.Signals[f"SIG{name}"])
-        assert process.wait(20) == 9
+        assert process.wait(60) == 9
         assert outcome.output == "ready\ngot"
     finally:
         process.kill()

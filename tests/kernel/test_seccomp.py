@@ -29,7 +29,7 @@ X32_BIT = 0x4000_0000
 PR_SET_NO_NEW_PRIVS = 38
 SET_MODE_FILTER = 1
 MARK = 4000  # an errno that no kernel returns by itself
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long

@@ -141,7 +141,7 @@ def test_sockets(container: Container) -> None:
             container.stave.root,
             *words,
         ]
-        subprocess.run([*command, container.id], cwd=container.bundle, stdout=stdout, check=True, timeout=30)
+        subprocess.run([*command, container.id], cwd=container.bundle, stdout=stdout, check=True, timeout=60)
     eventually(lambda: output.read_text() == "socket preserved 1 1\n", "the program has read both")
     assert "LISTEN" not in container.exec_says("env")
 
@@ -183,7 +183,7 @@ def test_ready_after_create(container: Container, tell: Path, directory: Path) -
         process, _ = container.stave.begin("start", container.id, env=manager.environment)
         assert manager.hears() == b"READY=1\nMAINPID=%d\n" % container.pid
         assert manager.hears() == b"BARRIER=1"
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert container.status == "running"
 
 
@@ -206,7 +206,7 @@ def test_ready_when_detached(container: Container, tell: Path, mapped: bool) -> 
         process, _ = container.stave.begin(*words, container.id, env=manager.environment)
         assert manager.hears().startswith(b"READY=1\nMAINPID=")
         assert manager.hears() == b"BARRIER=1"
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_ready_in_the_foreground(container: Container, tell: Path, directory: Path) -> None:
@@ -217,7 +217,7 @@ def test_ready_in_the_foreground(container: Container, tell: Path, directory: Pa
         words: list[str | Path] = ["run", "--bundle", container.bundle, container.id]
         process, _ = container.stave.begin(*words, env=manager.environment)
         assert manager.hears() == b"READY=1"
-        assert process.wait(20) == 5
+        assert process.wait(60) == 5
 
 
 def test_ended_before_it_was_ready(container: Container, directory: Path) -> None:

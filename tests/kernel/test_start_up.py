@@ -43,7 +43,7 @@ def imported(container: Container, *words: str) -> set[str]:
     output = container.bundle / "modules"
     with output.open("wb") as file:
         command = [sys.executable, "-I", "-S", "-c", PROGRAM, site, "--root", root, *words]
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, check=True, timeout=30)
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, check=True, timeout=60)
     (line,) = [line for line in output.read_text().splitlines() if line.startswith("MODULES ")]
     return set(line.split()[1:])
 

@@ -141,7 +141,7 @@ def _wait_until_signals_are(pid: int, kind: str) -> None:
         status = Path(f"/proc/{pid}/status").read_text()
         return int(status.partition(f"\n{field}:\t")[2].partition("\n")[0], 16)
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (
         signals(kind) & 1 << signal.SIGINT - 1
         and signals("SigIgn") & 1 << signal.SIGPIPE - 1

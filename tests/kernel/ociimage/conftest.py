@@ -17,7 +17,7 @@ from ociimage.store import Store
 
 from .. import host
 
-_TEST_SECONDS = 60
+_TEST_SECONDS = 180
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def run(place: Path, *command: str) -> str:
     """What the shell prints, which must have nothing to complain of."""
     environment = {"PATH": f"{place}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(place), "TERM": "dumb"}
     done = subprocess.run(
-        command, cwd=place / "here", env=environment, capture_output=True, text=True, timeout=30
+        command, cwd=place / "here", env=environment, capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -165,7 +165,7 @@ def in_zsh(place: Path, lines: dict[str, str]) -> None:
 
 def read_until(master: int, wanted: str) -> None:
     """The terminal has shown the text."""
-    shown, deadline = "", time.monotonic() + 20
+    shown, deadline = "", time.monotonic() + 60
     while wanted not in shown:
         left = deadline - time.monotonic()
         assert left > 0 and select.select([master], [], [], left)[0], f"{wanted!r} is not in {shown!r}"
