@@ -45,7 +45,7 @@ def listening(path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
-        server.settimeout(20)
+        server.settimeout(60)
         yield server
 
 
@@ -153,7 +153,7 @@ class Manager:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(path.replace("@", "\0"))
-        self._socket.settimeout(20)
+        self._socket.settimeout(60)
 
     def __enter__(self) -> Manager:
         return self

@@ -41,6 +41,25 @@ static void check_status(void)
 	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
 
+/* A program that was ready has said so, also if it has ended before anybody listened. */
+static void check_ready(void)
+{
+	char heard[64] = "";
+	int said[2], told[2];
+	siginfo_t ended;
+
+	EXPECT(socketpair(AF_UNIX, SOCK_DGRAM, 0, said) == 0 && socketpair(AF_UNIX, SOCK_DGRAM, 0, told) == 0);
+	EXPECT(send(said[1], "STATUS=up", 9, 0) == 9 && send(said[1], "MAINPID=7\nREADY=1\n", 18, 0) == 18);
+	int pid = fork_child(leave, 7);
+	EXPECT(waitid(P_PID, pid, &ended, WEXITED | WNOWAIT) == 0);
+	EXPECT_NUMBER(WEXITSTATUS(stave_supervise(pid, -1, said[0], told[0])), 7);
+	EXPECT(recv(told[1], heard, sizeof heard - 1, MSG_DONTWAIT) == 7 && strcmp(heard, "READY=1") == 0);
+	for (int i = 0; i < 2; i++) {
+		close(said[i]);
+		close(told[i]);
+	}
+}
+
 static void take_signal(int signal)
 {
 	sigset_t none;
@@ -208,6 +227,7 @@ int main(int count, char **words)
 {
 	static const struct named_check checks[] = {
 	    {"status", check_status},
+	    {"ready", check_ready},
 	    {"signal", check_signal},
 	    {"output", check_output},
 	    {"spawn", check_spawn},

@@ -91,7 +91,7 @@ def test_path(paths: Path, root: Path, path: str, options: int, expected: str | 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts take root")
 @pytest.mark.parametrize(
-    "name", ["status", "signal", "output", "spawn", "console_socket", "launch", "mounts"]
+    "name", ["status", "ready", "signal", "output", "spawn", "console_socket", "launch", "mounts"]
 )
 def test_foreground(foreground: Path, name: str) -> None:
     """The runtime's half of the C does what launch.h says, and what goes wrong is the errno that it says."""

@@ -128,6 +128,10 @@ static int wait_loop(int signals, int pid, int master, int ready_from, int ready
 		if (waits[0].revents)
 			take_signal(signals, pid, master);
 	}
+	/* Also that it was ready, just before its end. */
+	for (struct pollfd said = {ready_from, POLLIN, 0}; poll(&said, 1, 0) > 0;)
+		if (pass_ready(ready_from, ready_to))
+			break;
 	/* What the program wrote last is still in the terminal; what its children may yet write is not waited for. */
 	while (output.held || output.from >= 0) {
 		struct pollfd rest = {output.from, POLLIN, 0};
