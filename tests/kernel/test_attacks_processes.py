@@ -253,3 +253,14 @@ def test_oversize(container: Container, what: str) -> None:
     assert "\n" not in line and "Traceback" not in line
     cause = ("at most 64 bytes", "too long", "Invalid argument", "invalid container ID", "File name")
     assert any(text in line for text in cause), line[-200:]
+
+
+def test_the_null_device_keeps_its_owner(container: Container) -> None:
+    """A stream that is the null device is not given to the container's user. (CVE-2026-88265)"""
+    before = os.stat(os.devnull)
+    container.process["user"] = {"uid": 1234, "gid": 1234}
+    container.launch()
+    container.exec("true", stdin=subprocess.DEVNULL)
+    after = os.stat(os.devnull)
+    assert (after.st_uid, after.st_mode) == (before.st_uid, before.st_mode)
+    assert before.st_uid != 1234
