@@ -166,6 +166,19 @@ def test_console_is_a_link(container: Container, canary: Canary, directory: Path
         container.delete("--force")
 
 
+def test_fake_pseudo_terminals(container: Container, canary: Canary, directory: Path) -> None:
+    """Files of the image's in /dev/pts are not taken for terminals."""
+    container.config["mounts"] = [
+        each for each in container.config["mounts"] if not each["destination"].startswith("/dev")
+    ]
+    (container.rootfs / "dev/pts").mkdir()
+    (container.rootfs / "dev/pts/ptmx").write_text("")
+    container.process["terminal"] = True
+    with console_socket(directory) as console:
+        line = container.fails("--console-socket", console.path)
+    assert "a terminal needs a devpts file system" in line and line.endswith("No such device")
+
+
 @pytest.mark.parametrize("property", ["maskedPaths", "readonlyPaths"])
 def test_masked_path_is_a_link(container: Container, canary: Canary, property: str) -> None:
     """A mask on a link covers what the link means inside the root."""
