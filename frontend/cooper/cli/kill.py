@@ -25,7 +25,7 @@ def run(invocation: Invocation) -> int:
     """The signal was sent; after KILL the containers have ended."""
     from cooper.containers.lookup import ALIVE, chosen, for_each, open_database, running
     from cooper.containers.prepare import signal_name
-    from cooper.containers.runtime import last_error
+    from cooper.containers.settle import supervisor_of
     from cooper.containers.stop import kill_now
     from cooper.supervisor import client
 
@@ -38,14 +38,11 @@ def run(invocation: Invocation) -> int:
         if signal == "SIGKILL":
             kill_now(settings, database, container)
         else:
-            supervisor = client.connect(settings, container.id)
+            supervisor = supervisor_of(settings, database, container)
             if supervisor is None:
                 raise Error(f"the container {name} ended meanwhile")
-            supervisor.send(client.KILL, signal.encode())
-            kind, data = supervisor.wait(client.KILLED)
+            supervisor.ask(f"kill {name}", client.KILL, signal.encode())
             supervisor.close()
-            if kind and data:
-                raise Error(f"kill {name}: {last_error(data.decode('utf-8', 'replace'))}")
         print_line(name)
 
     return for_each(chosen(settings, database, invocation.arguments, invocation.options["all"], ALIVE), kill)

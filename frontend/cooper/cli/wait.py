@@ -18,7 +18,7 @@ def run(invocation: Invocation) -> int:
     """The containers have ended; their exit statuses are printed in the order given."""
     from cooper.containers import record
     from cooper.containers.lookup import find, for_each, open_database
-    from cooper.containers.settle import clean_up
+    from cooper.containers.settle import clean_up, supervisor_of
     from cooper.supervisor import client
 
     settings = invocation.settings
@@ -26,7 +26,9 @@ def run(invocation: Invocation) -> int:
 
     def wait(name: str) -> None:
         container = find(settings, database, name)
-        supervisor = client.connect(settings, container.id) if container.state == record.RUNNING else None
+        supervisor = (
+            supervisor_of(settings, database, container) if container.state == record.RUNNING else None
+        )
         if supervisor is not None:
             kind, data = supervisor.wait(client.EXITED)
             supervisor.close()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import posix
 
-from cooper.cli.output import STDIN, print_line
+from cooper.cli.output import STDIN, print_line, warn
 from cooper.containers import record
 from cooper.containers.create import Creation
 from cooper.containers.launch import launch
 from cooper.containers.locks import ContainerLock
 from cooper.containers.lookup import find, find_locked, open_database, running
 from cooper.containers.prepare import prepare
-from cooper.containers.settle import clean_up
+from cooper.containers.settle import clean_up, supervisor_of
 from cooper.errors import Conflict, Error, UsageError
 from cooper.supervisor import client
 
@@ -102,12 +102,13 @@ def in_foreground(
     if status == DETACHED:
         supervisor.close()
         return 0
-    clean_up(settings, database, container.id)
+    try:
+        clean_up(settings, database, container.id)
+    except Error as error:  # the next command does it: this one's status is the program's
+        warn(str(error))
     supervisor.send(client.DONE)
     supervisor.close()
     if foreground.oom:
-        from cooper.cli.output import warn
-
         warn(f"{container.name} ran out of memory: the kernel killed a process of it")
     return status
 
@@ -145,7 +146,7 @@ def attach_container(invocation: Invocation, database: Database) -> int:
     options = container.options
     if container.paused:
         raise Conflict(f"the container {container.name} is paused", f"cooper unpause {container.name}")
-    supervisor = client.connect(settings, container.id)
+    supervisor = supervisor_of(settings, database, container)
     if supervisor is None:
         raise Conflict(f"the container {container.name} ended meanwhile")
     reads = bool(options["interactive"] and not given["no-stdin"])

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from cooper.state.database import Database
 
 STOP_SECONDS = 10
+# Hooks and big images take their time, but no start takes longer.
+START_SECONDS = 300
 
 
 def launch(
@@ -49,7 +51,7 @@ def launch(
     before = container.state
     record.update(
         database, container.id, state=record.RUNNING, started=time.time_ns(), finished=0, exit_status=0, oom=0,
-        error="", paused=0, stopped=0,
+        error="", stopped=0,
     )  # fmt: skip
     container.state = record.RUNNING
     try:
@@ -64,7 +66,7 @@ def launch(
         make_directory(settings.run_directory(container.id))
         make_directory(runtime.state)
         supervisor = client.start(settings, container.id, values, wants)
-        kind, data = supervisor.wait(client.STARTED, client.FAILED)
+        kind, data = _await_start(supervisor)
     except BaseException:
         settle_locked(settings, database, container)
         raise
@@ -78,6 +80,19 @@ def launch(
     container.error = str(error)
     settle_locked(settings, database, container, before)
     raise error
+
+
+def _await_start(supervisor: client.Supervisor) -> tuple[bytes, bytes]:
+    """The packet that says how it went. A start that takes too long is broken off, and has failed."""
+    try:
+        return supervisor.wait(client.STARTED, client.FAILED, seconds=START_SECONDS)
+    except TimeoutError:
+        supervisor.send(client.STOP, b"SIGKILL 0")
+    try:
+        supervisor.wait(client.FAILED, client.FINISHED, seconds=client.PATIENCE_S)
+    except TimeoutError:
+        supervisor.kill()
+    return client.FAILED, f"the runtime has not started it in {START_SECONDS} s".encode()
 
 
 def _failure(settings: Settings, container_id: str) -> bytes:
@@ -161,6 +176,8 @@ def _values(
         "id": container.id,
         "run": runtime.command(log, *run, container.id),
         "kill": runtime.command(log, "kill", container.id),
+        "pause": runtime.command(log, "pause", container.id),
+        "resume": runtime.command(log, "resume", container.id),
         "remove": runtime.command(log, "delete", "--force", container.id),
         "clean-up": clean_up_command(settings, container.id),
         "cgroup": cgroup_directories(container, options),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import posix
 
-from cooper.errors import NotFound
+from cooper.errors import Conflict, NotFound
 from cooper.settings import make_directory
 
 TYPE_CHECKING = False
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from cooper.settings import Settings
 
+PATIENCE_S = 60
 _FLAGS = posix.O_CREAT | posix.O_RDWR | posix.O_CLOEXEC | posix.O_NOFOLLOW
 
 
@@ -22,6 +23,8 @@ class ContainerLock:
 
     Args:
         wait: whether to wait for it; otherwise `held` says whether it was free.
+
+    Raises: Conflict if it was not free for PATIENCE_S.
     """
 
     __slots__ = ("container_id", "_path", "_descriptor", "_wait", "held")
@@ -34,18 +37,41 @@ class ContainerLock:
         self.held = False
 
     def __enter__(self) -> ContainerLock:
-        flags = fcntl.LOCK_EX | (0 if self._wait else fcntl.LOCK_NB)
         while not self.held:
             self._descriptor = _open(self._path)
             try:
-                fcntl.flock(self._descriptor, flags)
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                break
+                if not self._wait:
+                    break
+                self._wait_for_it()
             # Whoever had it before may have removed the file, and somebody else have made a new one.
             self.held = _is_file(self._descriptor, self._path)
             if not self.held:
                 posix.close(self._descriptor)
         return self
+
+    def _wait_for_it(self) -> None:
+        import _signal
+
+        def late(*details: object) -> None:
+            raise TimeoutError
+
+        before = _signal.signal(_signal.SIGALRM, late)
+        _signal.setitimer(_signal.ITIMER_REAL, PATIENCE_S)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        except TimeoutError as error:
+            holder = _holder(self._descriptor)
+            posix.close(self._descriptor)
+            raise Conflict(
+                f"another command{holder} has been at the container {self.container_id[:12]} for {PATIENCE_S} s"
+                " and more",
+                "try again when it has ended",
+            ) from error
+        finally:
+            _signal.setitimer(_signal.ITIMER_REAL, 0)
+            _signal.signal(_signal.SIGALRM, before)
 
     def __exit__(self, kind: type[BaseException] | None = None, *details: object) -> None:
         if kind is not None and issubclass(kind, NotFound) and self.held:
@@ -67,6 +93,21 @@ def _open(path: str) -> int:
     except FileNotFoundError:
         make_directory(path.rpartition("/")[0])
         return posix.open(path, _FLAGS, 0o600)
+
+
+def _holder(descriptor: int) -> str:
+    """Who has the lock, as /proc/locks knows it: " (process 12)", or ""."""
+    inode = str(posix.fstat(descriptor).st_ino)
+    descriptor = posix.open("/proc/locks", posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        lines = posix.read(descriptor, 1 << 20).decode().splitlines()
+    finally:
+        posix.close(descriptor)
+    for line in lines:
+        words = line.split()
+        if words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode:
+            return f" (process {words[4]})"
+    return ""
 
 
 def _is_file(descriptor: int, path: str) -> bool:

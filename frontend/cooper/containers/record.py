@@ -25,7 +25,7 @@ CREATING, CREATED, RUNNING, EXITED, REMOVING = "creating", "created", "running",
 TABLES = (
     """CREATE TABLE container (
         id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, image TEXT NOT NULL, image_id TEXT NOT NULL,
-        command TEXT NOT NULL, created INTEGER NOT NULL, state TEXT NOT NULL, paused INTEGER NOT NULL DEFAULT 0,
+        command TEXT NOT NULL, created INTEGER NOT NULL, state TEXT NOT NULL,
         started INTEGER NOT NULL DEFAULT 0, finished INTEGER NOT NULL DEFAULT 0, pid INTEGER NOT NULL DEFAULT 0,
         exit_status INTEGER NOT NULL DEFAULT 0, oom INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '',
         restarts INTEGER NOT NULL DEFAULT 0, stopped INTEGER NOT NULL DEFAULT 0,
@@ -34,7 +34,7 @@ TABLES = (
     CREATE INDEX container_state ON container (state)""",
 )
 _COLUMNS = (
-    "id, name, image, image_id, command, created, state, paused, started, finished, pid, exit_status, oom, error,"
+    "id, name, image, image_id, command, created, state, started, finished, pid, exit_status, oom, error,"
     " restarts, stopped, options, labels, network"
 )
 
@@ -47,7 +47,7 @@ class Container:
         stopped: whether a person stopped it, for `unless-stopped`.
         options: what it was created with (`cooper.containers.options`).
         network: what it is connected to now, as `cooper.networks` wants it kept.
-        restarting, health: of a running one, from the supervisor.
+        restarting, paused, health: of a running one, from the supervisor.
     """
 
     id: str
@@ -57,7 +57,6 @@ class Container:
     command: str
     created: int
     state: str
-    paused: int
     started: int
     finished: int
     pid: int
@@ -69,11 +68,11 @@ class Container:
 
     def __init__(self, row: Sequence[Any]) -> None:
         (
-            self.id, self.name, self.image, self.image_id, self.command, self.created, self.state, self.paused,
-            self.started, self.finished, self.pid, self.exit_status, self.oom, self.error, self.restarts,
+            self.id, self.name, self.image, self.image_id, self.command, self.created, self.state, self.started,
+            self.finished, self.pid, self.exit_status, self.oom, self.error, self.restarts,
             self.stopped, self._options, self._labels, self._network,
         ) = row  # fmt: skip
-        self.restarting = False
+        self.restarting = self.paused = False
         self.health = ""
 
     @property
@@ -177,6 +176,7 @@ def live(settings: Settings, container: Container) -> None:
     container.pid = int(status.get("pid", "0"))
     container.restarts = int(status.get("restarts", "0"))
     container.restarting = status.get("state") == "restarting"
+    container.paused = status.get("paused") == "1"
     container.health = status.get("health", "")
     container.started = int(status.get("started", "0")) or container.started
 

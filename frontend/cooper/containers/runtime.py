@@ -10,6 +10,7 @@ from cooper.containers.record import read_file
 from cooper.errors import Error, NotExecutable, ProgramNotFound
 from cooper.settings import DEFAULT_RUNTIME, find_program
 from ocispec import jsontext
+from ocispec.errors import InvalidJSON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from cooper.settings import Settings
 
+# For a command of the runtime that waits for nobody, on a busy machine.
+PATIENCE_S = 60
 # Python ignores these, and ignoring is inherited.
 IGNORED = (13, 25)  # SIGPIPE, SIGXFSZ
 
@@ -47,7 +50,7 @@ class Runtime:
         Raises: Error with what it complained of.
         """
         forget(log)
-        status = run_program(self.command(log, *words))
+        status = run_program(self.command(log, *words), seconds=PATIENCE_S)
         if status:
             raise Error(complaint(log) or f"{self.name} {words[0]} ended with {status}")
 
@@ -62,9 +65,29 @@ def own_program(name: str) -> str:
     return find_program(name)
 
 
-def run_program(arguments: Sequence[str], streams: tuple[int, int, int] = (-1, -1, -1)) -> int:
-    """The exit status, 128 and more for a signal. Streams are descriptors, -1 for /dev/null."""
-    return wait_for(spawn(arguments, streams))
+def run_program(
+    arguments: Sequence[str], streams: tuple[int, int, int] = (-1, -1, -1), seconds: float = -1
+) -> int:
+    """The exit status, 128 and more for a signal. Streams are descriptors, -1 for /dev/null.
+
+    Raises: Error if it has not ended in so many seconds, and was killed; never if they are negative.
+    """
+    process = spawn(arguments, streams)
+    if seconds >= 0 and not _ends_within(process, seconds):
+        posix.kill(process, 9)
+        wait_for(process)
+        raise Error(f"{' '.join(arguments)}: did not end in {seconds:g} s and was killed")
+    return wait_for(process)
+
+
+def _ends_within(process: int, seconds: float) -> bool:
+    import select
+
+    descriptor = posix.pidfd_open(process, 0)
+    try:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        posix.close(descriptor)
 
 
 def spawn(
@@ -123,7 +146,7 @@ def last_error(text: str) -> str:
     for line in text.splitlines():
         try:
             entry = jsontext.loads(line.encode("utf-8", "replace"))
-        except ValueError:
+        except InvalidJSON:
             entry = None
         if isinstance(entry, dict) and "msg" in entry:
             if str(entry.get("level", "error")) in ("error", "fatal"):

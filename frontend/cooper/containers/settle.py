@@ -11,6 +11,7 @@ import time
 from cooper.containers import network, record, rootfs
 from cooper.containers.locks import ContainerLock, is_held
 from cooper.errors import Error
+from cooper.supervisor import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cooper.containers.record import Container
     from cooper.settings import Settings
     from cooper.state.database import Database
+    from cooper.supervisor.client import Supervisor
 
 # A container whose supervisor was killed was killed too, as far as anybody knows.
 KILLED = 137
@@ -77,7 +79,7 @@ def settle_locked(
         return
     status = record.supervisor_status(settings, container.id)
     state = status.get("state", "")
-    values: dict[str, str | int] = {"state": record.EXITED, "paused": 0, "pid": 0, "network": "{}"}
+    values: dict[str, str | int] = {"state": record.EXITED, "pid": 0, "network": "{}"}
     if state == "finished":
         values |= {
             "exit_status": max(int(status["status"]), 0),
@@ -146,3 +148,22 @@ def clean_up(settings: Settings, database: Database, container_id: str) -> None:
             lock.remove()
         else:
             settle_locked(settings, database, container)
+
+
+def supervisor_of(settings: Settings, database: Database, container: Container) -> Supervisor | None:
+    """A connection to the supervisor of a container that runs; None if it has ended, which is noted then.
+
+    Raises: Error if there is a supervisor that takes no connection.
+    """
+    deadline = time.monotonic() + client.PATIENCE_S
+    while time.monotonic() < deadline:
+        supervisor = client.connect(settings, container.id)
+        if supervisor is not None:
+            return supervisor
+        # It does not listen yet: its starter has the lock until then. Or it listens no more.
+        clean_up(settings, database, container.id)
+        now = record.get(database, container.id)
+        if now is None or now.state != record.RUNNING:
+            return None
+        time.sleep(0.01)
+    raise Error(f"the supervisor of {container.name} takes no connection")

@@ -6,8 +6,8 @@ import time
 
 from cooper.cli.output import warn
 from cooper.containers import record
-from cooper.containers.runtime import Runtime
-from cooper.containers.settle import clean_up
+from cooper.containers.settle import clean_up, supervisor_of
+from cooper.errors import Conflict
 from cooper.supervisor import client
 
 TYPE_CHECKING = False
@@ -44,18 +44,25 @@ class Stopping:
         record.update(database, container.id, stopped=1)
         if container.state != record.RUNNING:
             return
-        if container.paused:
-            resume(settings, database, container)
-        self._supervisor = client.connect(settings, container.id)
+        self._supervisor = supervisor_of(settings, database, container)
         if self._supervisor is not None:
             self._supervisor.send(client.ATTACH, bytes([client.CARETAKER]))
             self._supervisor.send(client.STOP, f"{signal or options['stop_signal']} {self._seconds}".encode())
 
     def wait(self) -> None:
-        """The container has ended, and what it used is released."""
+        """The container has ended, and what it used is released.
+
+        A supervisor that does not bring it to its end is ended itself: that releases the container, too.
+        """
         settings, database = self._settings, self._database
         if self._supervisor is not None:
-            self._supervisor.wait(client.FINISHED)
+            patience = self._seconds + client.PATIENCE_S / 2 if self._seconds >= 0 else FOREVER
+            try:
+                self._supervisor.wait(client.FINISHED, client.FAILED, seconds=patience)
+            except TimeoutError:
+                warn(f"{self._container.name} was not stopped by its supervisor, which was killed")
+                self._supervisor.kill()
+                self._supervisor.wait()
         clean_up(settings, database, self._container.id)
         if self._supervisor is not None:
             self._supervisor.send(client.DONE)
@@ -74,15 +81,19 @@ def kill_now(settings: Settings, database: Database, container: Container) -> No
 
 def resume(settings: Settings, database: Database, container: Container) -> None:
     """The paused container goes on."""
-    runtime = Runtime(settings, container.options["runtime"])
-    runtime.call(f"{settings.run_directory(container.id)}/command.log", "resume", container.id)
-    record.update(database, container.id, paused=0)
-    container.paused = 0
+    _set_paused(settings, database, container, False)
 
 
 def pause(settings: Settings, database: Database, container: Container) -> None:
     """No process of the container runs."""
-    runtime = Runtime(settings, container.options["runtime"])
-    runtime.call(f"{settings.run_directory(container.id)}/command.log", "pause", container.id)
-    record.update(database, container.id, paused=1)
-    container.paused = 1
+    _set_paused(settings, database, container, True)
+
+
+def _set_paused(settings: Settings, database: Database, container: Container, paused: bool) -> None:
+    supervisor = supervisor_of(settings, database, container)
+    if supervisor is None:
+        raise Conflict(f"the container {container.name} ended meanwhile")
+    supervisor.ask(
+        f"{'pause' if paused else 'unpause'} {container.name}", client.PAUSE, b"1" if paused else b"0"
+    )
+    supervisor.close()

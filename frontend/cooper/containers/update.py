@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posix
+
 from cooper.cli.output import print_line
 from cooper.containers import record
 from cooper.containers.limits import resources
@@ -9,13 +11,17 @@ from cooper.containers.locks import ContainerLock
 from cooper.containers.lookup import find, find_locked
 from cooper.containers.options import parse_restart, read_resources
 from cooper.containers.runtime import Runtime
-from cooper.errors import UsageError
+from cooper.errors import Error, UsageError
 from cooper.supervisor import client
 from ocispec import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from cooper.cli.command import Invocation
+    from cooper.containers.record import Container
+    from cooper.settings import Settings
     from cooper.state.database import Database
 
 
@@ -45,16 +51,49 @@ def update(invocation: Invocation, database: Database, name: str) -> None:
             options["restart"] = restart
         if container.state == record.RUNNING:
             if changed:
-                directory = settings.run_directory(container.id)
-                record.write_file(f"{directory}/update.json", jsontext.dumps(resources(limits)).encode())
-                runtime = Runtime(settings, options["runtime"])
-                words = ("update", "--resources", f"{directory}/update.json", container.id)
-                runtime.call(f"{directory}/command.log", *words)
+                _apply(settings, container, options)
             supervisor = client.connect(settings, container.id)
             if restart is not None and supervisor is not None:
                 supervisor.send(client.POLICY, f"{restart['name']} {restart['maximum']}".encode())
         record.update(database, container.id, options=jsontext.dumps(options))
     print_line(name)
+
+
+def _apply(settings: Settings, container: Container, options: dict[str, Any]) -> None:
+    """The limits hold for the running container, and for its next lives with the same supervisor."""
+    wanted = resources(options["resources"])
+    directory = settings.run_directory(container.id)
+    record.write_file(f"{directory}/update.json", jsontext.dumps(wanted).encode())
+    runtime = Runtime(settings, options["runtime"])
+    path = f"{settings.container_directory(container.id)}/config.json"
+    before = record.read_file(path)
+    _write_limits(path, before, wanted)
+    words = ("update", "--resources", f"{directory}/update.json", container.id)
+    record.live(settings, container)
+    try:
+        runtime.call(f"{directory}/command.log", *words)
+    except Error:
+        # Between two lives there is nothing to update, and the next one has the limits from the beginning.
+        if _still_lives(settings, container):
+            record.write_file(path, before)
+            raise
+
+
+def _still_lives(settings: Settings, container: Container) -> bool:
+    status = record.supervisor_status(settings, container.id)
+    try:
+        posix.kill(container.pid, 0)
+    except ProcessLookupError:
+        return False
+    return status.get("state") == "running" and status.get("started") == str(container.started)
+
+
+def _write_limits(path: str, config: bytes, wanted: dict[str, Any]) -> None:
+    document: dict[str, Any] = jsontext.loads(config)  # type: ignore[assignment]
+    kept = document["linux"].setdefault("resources", {})
+    for name, value in wanted.items():
+        kept[name] = {**kept.get(name, {}), **value}
+    record.write_file(path, jsontext.dumps(document).encode())
 
 
 def _swap(text: str) -> int:

@@ -14,6 +14,7 @@ from cooper.containers.logs import Reader, parse_time
 from cooper.errors import UsageError
 from cooper.settings import make_directory
 from ocispec import jsontext
+from ocispec.errors import InvalidJSON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _seconds(stamp: str) -> float:
 def _parse(line: bytes) -> dict[str, Any]:
     try:
         event = jsontext.loads(line)
-    except ValueError:
+    except InvalidJSON:
         return {}
     return event if isinstance(event, dict) else {}
 

@@ -15,6 +15,7 @@
 
 static struct child {
 	pid_t pid;
+	bool command; /* of the runtime; otherwise a process of the container */
 	ended callback;
 	void *context;
 } children[CHILDREN_MAX];
@@ -25,27 +26,41 @@ static struct {
 	int status;
 } unknown[UNKNOWN_MAX];
 static size_t unknown_count;
-static bool expecting;
+static int expecting; /* commands that leave an orphan */
 
 extern char **environ;
 
 static void signalled(struct watch *watch, uint32_t events);
 
-void child_adopt(pid_t pid, ended callback, void *context)
+static void enter(struct child child)
 {
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
 		if (!children[i].pid) {
-			children[i] = (struct child){pid, callback, context};
+			children[i] = child;
 			return;
 		}
-	kill(pid, SIGKILL);
+	kill(child.pid, SIGKILL);
 }
 
-void child_forget(pid_t pid)
+void child_adopt(pid_t pid, ended callback, void *context)
+{
+	enter((struct child){pid, false, callback, context});
+}
+
+size_t children_commands(void)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		count += children[i].pid && children[i].command;
+	return count;
+}
+
+void children_kill_commands(void)
 {
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
-		if (children[i].pid == pid)
-			children[i].pid = 0;
+		if (children[i].pid && children[i].command)
+			kill(children[i].pid, SIGKILL);
 }
 
 /* Streams are descriptors, or -1 for /dev/null. Returns 0 if the program cannot be run. */
@@ -56,6 +71,9 @@ pid_t child_start(char *const *arguments, const int streams[3], ended callback, 
 	sigset_t none, ignored;
 	pid_t pid = 0;
 
+	/* There is always room for the container and for a check of its health. */
+	if (children_commands() >= CHILDREN_MAX - 2)
+		return 0;
 	/* What this process blocks and ignores, the container must not. */
 	sigemptyset(&none);
 	sigemptyset(&ignored);
@@ -76,8 +94,8 @@ pid_t child_start(char *const *arguments, const int streams[3], ended callback, 
 		pid = 0;
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
-	if (pid && callback)
-		child_adopt(pid, callback, context);
+	if (pid)
+		enter((struct child){pid, true, callback, context});
 	return pid;
 }
 
@@ -109,10 +127,12 @@ void children_expect(bool orphan)
 {
 	size_t count = unknown_count < UNKNOWN_MAX ? unknown_count : UNKNOWN_MAX;
 
-	expecting = orphan;
-	unknown_count = 0;
+	expecting += orphan ? 1 : -1;
 	for (size_t i = 0; !orphan && i < count; i++)
-		call_back(unknown[i].pid, unknown[i].status);
+		if (unknown[i].pid && call_back(unknown[i].pid, unknown[i].status))
+			unknown[i].pid = 0;
+	if (!expecting)
+		unknown_count = 0;
 }
 
 static void signalled(struct watch *watch, uint32_t events)
@@ -124,6 +144,7 @@ static void signalled(struct watch *watch, uint32_t events)
 		if (info.ssi_signo == SIGTERM)
 			life_stop(settings.stop_signal, settings.stop_seconds);
 	reap();
+	life_command_ended();
 }
 
 void children_watch(void)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import _socket
 import fcntl
 import posix
+import sys
+import time
 
-from cooper.containers.runtime import own_program, spawn
+from cooper.containers.runtime import last_error, own_program, spawn
 from cooper.errors import Error
 
 TYPE_CHECKING = False
@@ -16,10 +18,20 @@ if TYPE_CHECKING:
     from cooper.settings import Settings
 
 # To the supervisor.
-ATTACH, INPUT, END, RESIZE, STOP, KILL, POLICY, DONE = b"a", b"i", b"e", b"w", b"s", b"k", b"p", b"d"
+ATTACH, INPUT, END, RESIZE, STOP, KILL, PAUSE, POLICY, DONE = (
+    b"a",
+    b"i",
+    b"e",
+    b"w",
+    b"s",
+    b"k",
+    b"f",
+    b"p",
+    b"d",
+)
 WANTS_INPUT, WANTS_OUTPUT, CARETAKER, WANTS_NEWS = 1, 2, 4, 8
 # From it.
-OUTPUT, ERROR, STARTED, FAILED, EXITED, FINISHED, KILLED, NEWS = (
+OUTPUT, ERROR, STARTED, FAILED, EXITED, FINISHED, ANSWER, NEWS = (
     b"o",
     b"E",
     b"S",
@@ -34,6 +46,8 @@ CHUNK = 32768
 _PACKET = CHUNK + 1
 # Above all numbers that a child expects something at.
 _HIGH = 10
+# For an answer that takes a command of the runtime, on a busy machine.
+PATIENCE_S = 60
 
 
 class Supervisor:
@@ -52,19 +66,51 @@ class Supervisor:
             pass
 
     def receive(self) -> tuple[bytes, bytes]:
-        """The next packet's type and data; (b"", b"") after the supervisor's end."""
+        """The next packet's type and data; (b"", b"") after the supervisor's end. Raises: TimeoutError in `wait`."""
         try:
             packet = self.socket.recv(_PACKET)
         except ConnectionResetError:
             packet = b""
         return packet[:1], packet[1:]
 
-    def wait(self, *kinds: bytes) -> tuple[bytes, bytes]:
-        """The next packet of one of these types, or the end; others are thrown away."""
-        while True:
-            kind, data = self.receive()
-            if not kind or kind in kinds:
-                return kind, data
+    def wait(self, *kinds: bytes, seconds: float = -1) -> tuple[bytes, bytes]:
+        """The next packet of one of these types, or the end; others are thrown away.
+
+        Raises: TimeoutError after so many seconds; never if they are negative.
+        """
+        deadline = time.monotonic() + seconds
+        try:
+            while True:
+                if seconds >= 0:
+                    self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+                kind, data = self.receive()
+                if not kind or kind in kinds:
+                    return kind, data
+        finally:
+            self.socket.settimeout(None)
+
+    def ask(self, what: str, kind: bytes, data: bytes) -> None:
+        """The runtime has done it, at the supervisor's command.
+
+        Raises: Error with `what` was to be done and the runtime's complaint.
+        """
+        self.send(kind, data)
+        try:
+            _, complaint = self.wait(ANSWER, seconds=PATIENCE_S)
+        except TimeoutError as error:
+            raise Error(f"{what}: the runtime has not done it in {PATIENCE_S} s") from error
+        if complaint:
+            raise Error(f"{what}: {last_error(complaint.decode('utf-8', 'replace'))}")
+
+    def kill(self) -> None:
+        """The supervisor, which does not answer, is gone. The next command puts right what it leaves."""
+        pid = int.from_bytes(
+            self.socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 4), sys.byteorder
+        )
+        try:
+            posix.kill(pid, 9)
+        except ProcessLookupError:
+            pass
 
     def close(self) -> None:
         """The supervisor goes on without this client."""
@@ -74,6 +120,10 @@ class Supervisor:
 def connect(settings: Settings, container_id: str) -> Supervisor | None:
     """The supervisor of a container, or None if there is none any more."""
     socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
+    # unix(7): connecting waits for room in the queue.
+    socket.setsockopt(
+        _socket.SOL_SOCKET, _socket.SO_SNDTIMEO, PATIENCE_S.to_bytes(8, sys.byteorder) + bytes(8)
+    )
     try:
         directory = posix.open(settings.run_directory(container_id), posix.O_PATH | posix.O_CLOEXEC)
     except OSError:

@@ -166,11 +166,11 @@ bool clients_caretaker(void)
 	return false;
 }
 
-void clients_killed(int number, const char *complaint)
+void clients_answer(int number, const char *complaint)
 {
 	char packet[TEXT_MAX];
 
-	if (clients[number].watch.fd >= 0)
+	if (number >= 0 && clients[number].watch.fd >= 0)
 		send_packet(&clients[number], packet, (size_t)snprintf(packet, sizeof packet, "K%s", complaint));
 }
 
@@ -229,7 +229,10 @@ static void answer(struct client *client, char *packet, size_t length)
 		}
 		break;
 	case ASK_KILL:
-		life_kill(text, (int)(client - clients));
+		command_kill(text, (int)(client - clients));
+		break;
+	case ASK_PAUSE:
+		command_pause(text[0] == '1', (int)(client - clients));
 		break;
 	case ASK_POLICY:
 		if (number) {

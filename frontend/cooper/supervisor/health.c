@@ -7,20 +7,25 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "supervisor.h"
 
 #define OUTPUT_MAX 4096
 #define LOG_MAX (64 * 1024)
+#define PF_EXITING 4U /* proc(5), stat, flags */
+#define EXEC_MS 10000 /* what the runtime may take to start a check */
 
 static struct watch timer = {.fd = -1};
 static const char *status = "";
 static long failures;
 static int64_t began, started; /* of the container, of the check */
+static pid_t executing;	       /* the runtime's command */
 static pid_t checking;	       /* the process in the container */
-static int output = -1;
+static int output = -1;	       /* open from the beginning of a check to its end */
 static bool late;
+static bool pointless; /* the check tells nothing: the container has ended or was paused meanwhile */
 
 const char *health_status(void)
 {
@@ -67,8 +72,10 @@ static void count(bool healthy)
 	if (failures < settings.check_retries || !strcmp(status, "unhealthy"))
 		return;
 	become("unhealthy");
+	if (life.stopping) /* its end is on the way, and is not to be taken for a fault, nor be turned into a restart */
+		return;
 	if (!strcmp(settings.unhealthy, "kill"))
-		life_kill("SIGKILL", -1);
+		command_kill("SIGKILL", -1);
 	else if (!strcmp(settings.unhealthy, "stop"))
 		life_stop(settings.stop_signal, settings.stop_seconds);
 	else if (!strcmp(settings.unhealthy, "restart"))
@@ -82,20 +89,41 @@ static void conclude(int result)
 
 	close(output);
 	output = -1;
-	checking = 0;
+	executing = checking = 0;
 	if (late)
 		length = snprintf(text, sizeof text, "the check took more than %ld ms", settings.check_timeout);
-	note(late ? -1 : result, text, length > 0 ? (size_t)length : 0);
-	if (life.state != RUNNING)
-		return;
-	count(result == 0 && !late);
-	if (life.state == RUNNING && timer.fd >= 0)
+	if (!pointless) {
+		note(late ? -1 : result, text, length > 0 ? (size_t)length : 0);
+		count(result == 0 && !late);
+	}
+	if (life.state == RUNNING)
 		timer_set(&timer, settings.check_interval);
+}
+
+/* Of a PID namespace the first process ends last: its end kills the check, which is told before. */
+static bool container_is_ending(void)
+{
+	char path[64], text[1024];
+	unsigned flags = 0;
+	int file;
+	ssize_t length;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)life.pid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	length = file < 0 ? 0 : read(file, text, sizeof text - 1);
+	if (file >= 0)
+		close(file);
+	text[length > 0 ? length : 0] = 0;
+	const char *rest = strrchr(text, ')');
+
+	return !rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1 || flags & PF_EXITING;
 }
 
 static void check_ended(int result, void *context)
 {
 	(void)context;
+	if (WIFSIGNALED(result) && !late && container_is_ending())
+		pointless = true;
 	conclude(exit_status(result));
 }
 
@@ -104,6 +132,7 @@ static void exec_ended(int result, void *context)
 	char text[32] = "";
 
 	(void)context;
+	executing = 0;
 	if (exit_status(result) == 0) {
 		file_read("check.pid", text, sizeof text - 1);
 		checking = atoi(text);
@@ -120,19 +149,19 @@ static void exec_ended(int result, void *context)
 static void check(void)
 {
 	int ends[2], streams[3] = {-1, -1, -1};
-	pid_t pid;
 
-	late = false;
+	late = pointless = false;
 	started = now_ns();
 	file_remove("check.pid");
 	if (pipe2(ends, O_CLOEXEC))
-		return;
+		return timer_set(&timer, settings.check_interval);
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	output = ends[0];
 	streams[1] = streams[2] = ends[1];
-	pid = child_start(settings.check, streams, exec_ended, NULL);
+	timer_set(&timer, settings.check_timeout + EXEC_MS);
+	executing = child_start(settings.check, streams, exec_ended, NULL);
 	close(ends[1]);
-	if (pid)
+	if (executing)
 		children_expect(true);
 	else
 		conclude(126);
@@ -142,10 +171,12 @@ static void timer_ready(struct watch *watch, uint32_t events)
 {
 	(void)events;
 	timer_clear(watch);
-	if (checking > 0) {
+	if (output >= 0) {
 		late = true;
-		kill(checking, SIGKILL);
-	} else if (life.state == RUNNING && output < 0) {
+		kill(checking > 0 ? checking : executing, SIGKILL);
+	} else if (life.paused) {
+		timer_set(&timer, settings.check_interval);
+	} else if (life.state == RUNNING) {
 		check();
 	}
 }
@@ -162,8 +193,14 @@ void health_start(void)
 	timer_set(&timer, settings.check_interval);
 }
 
+void health_disregard(void)
+{
+	pointless = true;
+}
+
 void health_stop(void)
 {
+	health_disregard();
 	if (timer.fd >= 0)
 		timer_set(&timer, 0);
 }

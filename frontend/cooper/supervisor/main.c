@@ -21,12 +21,21 @@
 #define DELAY_MAX 60000
 #define STEADY_NS 10000000000LL /* after so long a run the delay begins anew */
 #define BLOCKED_MS 10000	/* how long an ended container waits for a client that does not read */
+#define COMMAND_MS 10000	/* how long a stop, or an ended container, waits for the runtime's commands */
+#define KILL_MS 5000		/* after so long SIGKILL is sent again */
 
 struct life life = {.state = STARTING, .status = -1};
 static struct watch restart_timer, kill_timer, blocked_timer;
 static int64_t started, finished;
 static long restarts, delay = DELAY_FIRST;
-static bool stopping, restart_wanted, stop_after_start;
+static bool restart_wanted;
+static bool killing;	/* SIGKILL has been sent: from now on it is repeated, and not by the runtime alone */
+static bool remove_due; /* the container is to be deleted when no command is at it any more */
+static struct {		/* a stop that came before there was anything to stop */
+	bool wanted;
+	char signal[32];
+	long seconds;
+} stop_after_start;
 static const int nowhere[3] = {-1, -1, -1};
 
 static void start(void);
@@ -49,9 +58,9 @@ void status_write(void)
 	static const char *const names[] = {"starting", "running", "exiting", "restarting", "finished", "failed"};
 	char text[512];
 	int length = snprintf(text, sizeof text,
-			      "state %s\npid %d\nstarted %lld\nfinished %lld\nstatus %d\noom %d\nrestarts %ld\nhealth %s\n",
+			      "state %s\npid %d\nstarted %lld\nfinished %lld\nstatus %d\noom %d\nrestarts %ld\npaused %d\nhealth %s\n",
 			      names[life.state], (int)life.pid, (long long)started, (long long)finished, life.status,
-			      life.oom, restarts, health_status());
+			      life.oom, restarts, life.paused, health_status());
 
 	file_write("status", text, (size_t)length);
 }
@@ -82,7 +91,7 @@ static bool is_to_restart(void)
 {
 	if (restart_wanted)
 		return true;
-	if (stopping)
+	if (life.stopping)
 		return false;
 	if (!strcmp(settings.restart, "always") || !strcmp(settings.restart, "unless-stopped"))
 		return true;
@@ -113,10 +122,19 @@ static void removed(int status, void *context)
 		go_on();
 }
 
+/* A command that comes late would meet the next life, which has the same name: each is awaited. */
 static void remove_container(void)
 {
-	if (!child_start(settings.remove, nowhere, removed, NULL))
+	remove_due = children_commands() > 0;
+	timer_set(&kill_timer, remove_due ? COMMAND_MS : 0);
+	if (!remove_due && !child_start(settings.remove, nowhere, removed, NULL))
 		removed(0, NULL);
+}
+
+void life_command_ended(void)
+{
+	if (remove_due && !children_commands())
+		remove_container();
 }
 
 static void drained(void)
@@ -138,6 +156,7 @@ static void container_ended(int status, void *context)
 	(void)context;
 	life.status = exit_status(status);
 	life.state = EXITING;
+	life.paused = false;
 	life.oom = was_out_of_memory();
 	finished = now_ns();
 	timer_set(&kill_timer, 0);
@@ -166,6 +185,7 @@ static void run_ended(int status, void *context)
 	size_t length;
 
 	(void)context;
+	timer_set(&kill_timer, 0);
 	if (exit_status(status) == 0 && (length = file_read("pid", text, 31)) > 0) {
 		text[length] = 0;
 		pid = atoi(text);
@@ -180,8 +200,8 @@ static void run_ended(int status, void *context)
 		streams_open();
 		clients_tell();
 		event_write("start", "status", "running");
-		if (stop_after_start)
-			life_stop(settings.stop_signal, settings.stop_seconds);
+		if (stop_after_start.wanted)
+			life_stop(stop_after_start.signal, stop_after_start.seconds);
 	} else {
 		length = file_read("runtime.log", text, sizeof text);
 		if (!length)
@@ -204,6 +224,7 @@ static void start(void)
 	life.status = -1;
 	life.oom = false;
 	life.pid = 0;
+	killing = stop_after_start.wanted = false;
 	file_remove("pid");
 	file_remove("runtime.log");
 	streams_make(child);
@@ -259,81 +280,52 @@ void life_done(bool cleaned)
 		clean_up();
 }
 
-static void killed(int status, void *context)
+void life_kill(const char *signal, bool asked)
 {
-	char text[TEXT_MAX - 1] = "";
-	int client = (int)(intptr_t)context;
-	size_t length = 0;
-
-	if (exit_status(status))
-		length = file_read("runtime.log", text, sizeof text - 1);
-	if (exit_status(status) && !length)
-		length = (size_t)snprintf(text, sizeof text, "the runtime's kill ended with %d", exit_status(status));
-	text[length] = 0;
-	if (client >= 0)
-		clients_killed(client, text);
-}
-
-static void killed_for_good(int status, void *context)
-{
-	/* Whatever keeps the runtime from doing it, this process's own child it can kill. */
-	if (exit_status(status) && life.state == RUNNING)
-		kill(life.pid, SIGKILL);
-	killed(status, context);
-}
-
-void life_kill(const char *signal, int client)
-{
-	char *command[64], name[32];
-	size_t count = 0;
 	bool for_good = !strcmp(signal, "SIGKILL");
 
-	while (settings.kill[count] && count < 62) {
-		command[count] = settings.kill[count];
-		count++;
+	if (asked && (for_good || !strcmp(signal, settings.stop_signal))) {
+		life.stopping = true; /* whoever kills it wants it ended */
+		restart_wanted = false;
 	}
-	snprintf(name, sizeof name, "%s", signal);
-	command[count] = name;
-	command[count + 1] = NULL;
-	if (life.state != RUNNING) {
-		if (client >= 0)
-			clients_killed(client, "container not running");
-		return;
+	if (for_good) {
+		killing = true;
+		timer_set(&kill_timer, KILL_MS);
 	}
-	if (client >= 0 && (for_good || !strcmp(signal, settings.stop_signal)))
-		stopping = true; /* whoever kills it wants it ended */
-	if (!child_start(command, nowhere, for_good ? killed_for_good : killed, (void *)(intptr_t)client))
-		kill(life.pid, for_good ? SIGKILL : SIGTERM);
 }
 
 void life_stop(const char *signal, long seconds)
 {
-	stopping = true;
+	life.stopping = true;
 	restart_wanted = false;
 	switch (life.state) {
 	case STARTING:
-		stop_after_start = true;
+		stop_after_start.wanted = true;
+		snprintf(stop_after_start.signal, sizeof stop_after_start.signal, "%s", signal);
+		stop_after_start.seconds = seconds;
+		if (seconds >= 0)
+			timer_set(&kill_timer, seconds * 1000 > COMMAND_MS ? seconds * 1000 : COMMAND_MS);
 		break;
 	case RESTARTING:
 		timer_set(&restart_timer, 0);
 		finish(FINISHED);
 		break;
 	case RUNNING:
-		if (seconds == 0)
-			signal = "SIGKILL";
-		life_kill(signal, -1);
-		if (seconds > 0)
-			timer_set(&kill_timer, seconds * 1000);
+		timer_set(&kill_timer, seconds > 0 ? seconds * 1000 : 0);
+		command_kill(seconds == 0 ? "SIGKILL" : signal, -1);
+		if (life.paused)
+			command_pause(false, -1);
 		break;
 	default:
 		break;
 	}
 }
 
+/* For the container's own good: whoever has asked for its end meanwhile is obeyed. */
 void life_restart(void)
 {
 	life_stop(settings.stop_signal, settings.stop_seconds);
-	stopping = false;
+	life.stopping = false;
 	restart_wanted = true;
 }
 
@@ -359,7 +351,11 @@ static void kill_due(struct watch *timer, uint32_t events)
 {
 	(void)events;
 	timer_clear(timer);
-	life_kill("SIGKILL", -1);
+	if (life.state != RUNNING)
+		return children_kill_commands(); /* their ends are told, and it goes on from there */
+	if (killing)
+		kill(life.pid, SIGKILL);
+	command_kill("SIGKILL", -1);
 }
 
 static void blocked_due(struct watch *timer, uint32_t events)

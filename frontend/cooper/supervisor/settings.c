@@ -46,6 +46,8 @@ static const struct {
     {.name = "terminal", .flag = &settings.terminal},
     {.name = "run", .list = &settings.run},
     {.name = "kill", .list = &settings.kill},
+    {.name = "pause", .list = &settings.pause},
+    {.name = "resume", .list = &settings.resume},
     {.name = "remove", .list = &settings.remove},
     {.name = "clean-up", .list = &settings.clean_up},
     {.name = "check", .list = &settings.check},
@@ -109,6 +111,7 @@ void settings_read(int fd)
 		set(entry);
 		entry = next;
 	}
-	if (!settings.id[0] || !settings.run || !settings.kill || !settings.remove || !settings.clean_up)
+	if (!settings.id[0] || !settings.run || !settings.kill || !settings.pause || !settings.resume || !settings.remove ||
+	    !settings.clean_up)
 		fail("settings: incomplete");
 }

@@ -17,6 +17,8 @@
 
 #include "supervisor.h"
 
+#define PIECES_MAX 64 /* chunks: more than any pipe holds */
+
 static void output_ready(struct watch *watch, uint32_t events);
 
 static struct stream {
@@ -132,7 +134,7 @@ static void go_on_draining(void)
 	if (!done)
 		return;
 	for (int i = 0; i < 2; i++) {
-		while (pass_on(&streams[i]))
+		for (int pieces = 0; pieces < PIECES_MAX && pass_on(&streams[i]); pieces++)
 			;
 		if (streams[i].stopped)
 			return;
@@ -157,7 +159,8 @@ void stream_unblocked(unsigned number)
 	go_on_draining();
 }
 
-/* Until there is nothing more to read; not until the end, as a process outside may hold the pipe open. */
+/* Until there is nothing more to read; not until the end, as a process outside may hold the pipe open. Nor for ever, as
+ * it may go on writing there. */
 void streams_drain(void (*done)(void))
 {
 	drained = done;

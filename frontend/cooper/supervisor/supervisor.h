@@ -24,7 +24,8 @@
 #define ASK_END 'e'	  /* the end of the standard input */
 #define ASK_RESIZE 'w'	  /* "ROWS COLUMNS" */
 #define ASK_STOP 's'	  /* "SIGNAL SECONDS": signal, wait, kill; no restart. SECONDS -1: no kill */
-#define ASK_KILL 'k'	  /* "SIGNAL"; answered by TELL_KILLED */
+#define ASK_KILL 'k'	  /* "SIGNAL"; answered by TELL_ANSWER */
+#define ASK_PAUSE 'f'	  /* "1" or "0": no process of the container runs, or it goes on; answered by TELL_ANSWER */
 #define ASK_POLICY 'p'	  /* "NAME MAXIMUM": another restart policy */
 #define ASK_DONE 'd'	  /* the caretaker has cleaned up */
 #define WANTS_INPUT 1	  /* its input goes to the container */
@@ -38,7 +39,7 @@
 #define TELL_FAILED 'F'	  /* the runtime's log, or what it wrote to standard error: the container did not start */
 #define TELL_EXITED 'X'	  /* "STATUS OOM", after the last output */
 #define TELL_FINISHED 'Z' /* it will not be started again, and the runtime has deleted it */
-#define TELL_KILLED 'K'	  /* "" or the runtime's complaint */
+#define TELL_ANSWER 'K'	  /* "" or the runtime's complaint */
 #define TELL_NEWS 'L'	  /* there are new lines in the log; may be left out while earlier news is unread */
 
 #define CHUNK 32768
@@ -47,7 +48,8 @@
 /* settings.c: what cooper wrote to standard input, as NUL-ended "name=value"; a repeated name makes a list. */
 struct settings {
 	const char *id, *log, *restart, *event, *event_log;
-	char **run, **kill, **remove, **clean_up, **check; /* commands, ending with NULL; kill gets a signal appended */
+	/* Commands, ending with NULL; kill gets a signal appended. */
+	char **run, **kill, **pause, **resume, **remove, **clean_up, **check;
 	char **cgroups;					   /* where the container's memory.events or memory.oom_control is */
 	long log_size, log_files, restart_maximum, rows, columns, stop_seconds;
 	const char *stop_signal;
@@ -101,7 +103,7 @@ void clients_send(unsigned stream); /* its chunk, to all that want output */
 bool clients_blocked(unsigned stream);
 void clients_drop_blocked(void);
 void clients_tell(void); /* what has happened, to all that do not know it yet */
-void clients_killed(int client, const char *complaint);
+void clients_answer(int client, const char *complaint); /* -1: nobody has asked */
 void clients_input_ready(void);
 bool clients_caretaker(void); /* whether one is connected */
 
@@ -109,9 +111,11 @@ bool clients_caretaker(void); /* whether one is connected */
 typedef void (*ended)(int status, void *context);
 pid_t child_start(char *const *arguments, const int streams[3], ended callback, void *context);
 void child_adopt(pid_t pid, ended callback, void *context);
-void child_forget(pid_t pid);
+size_t children_commands(void); /* how many of the runtime's run */
+void children_kill_commands(void);
 void children_watch(void);
-/* While a command runs whose orphan is to be adopted, the ends of others are kept; false: told to who has adopted them. */
+/* While commands run whose orphans are to be adopted, the ends of others are kept; false: one of these commands has
+ * ended, and the ends are told to who has adopted them. */
 void children_expect(bool orphan);
 int exit_status(int status);
 
@@ -127,6 +131,7 @@ void supervisor_unlock(void);
 /* health.c */
 void health_start(void);
 void health_stop(void);
+void health_disregard(void); /* what a check that is under way finds counts for nothing */
 const char *health_status(void); /* "", "starting", "healthy", "unhealthy" */
 
 /* main.c: the container's life. */
@@ -135,17 +140,23 @@ struct life {
 	enum state state;
 	pid_t pid;
 	int status; /* exit status, -1 while it runs */
-	bool oom;
+	bool oom, paused;
+	bool stopping; /* somebody wants it ended: no restart, and nothing is done about its health */
 	char failure[TEXT_MAX];
 	size_t failure_length;
 };
 extern struct life life;
 void life_stop(const char *signal, long seconds);
-void life_kill(const char *signal, int client);
+void life_kill(const char *signal, bool asked); /* the signal is being sent; asked: by a client */
+void life_command_ended(void);
 void life_policy(const char *name, long maximum);
 void life_done(bool cleaned); /* the caretaker is done, or has gone */
 void life_restart(void);      /* stop, then start again whatever the policy */
 void status_write(void);
 void fail(const char *what) __attribute__((noreturn));
+
+/* commands.c: what is done to the living container, for the client of this number or, with -1, for nobody. */
+void command_kill(const char *signal, int client);
+void command_pause(bool pause, int client);
 
 #endif
