@@ -31,6 +31,10 @@ def run(invocation: Invocation) -> int:
         )
         if supervisor is not None:
             kind, data = supervisor.wait(client.EXITED)
+            if container.options["restart"]["name"] == "no":
+                # Up to then it is still in the runtime's hands, and shown as running.
+                supervisor.wait(client.FINISHED)
+                clean_up(settings, database, container.id)
             supervisor.close()
             if kind:
                 print_line(data.split()[0].decode())

@@ -68,7 +68,8 @@ def test_kill_and_wait(cooper: Cooper) -> None:
     run_ready(cooper, "one")
     waiting = cooper.start("wait", "one")
     cooper.run("kill", "-s", "TERM", "one")
-    assert waiting.communicate(timeout=20)[0] == b"3\n"
+    assert waiting.communicate(timeout=60)[0] == b"3\n"
+    assert cooper.inspect("one", "{{.State.Status}}") == "exited"
     assert cooper.out("wait", "one") == "3"
     assert "is not running" in cooper.error("kill", "one", status=1)
     assert "is not a signal" in cooper.error("kill", "-s", "NONSENSE", "one", status=1)
