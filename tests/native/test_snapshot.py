@@ -125,6 +125,7 @@ def test_interrupt(snapshot: Path, tmp_path: Path, ignored: bool) -> None:
         signal.signal(signal.SIGINT, before)
     try:
         _wait_until_signals_are(process.pid, "SigIgn" if ignored else "SigCgt")
+        _wait_until_open(process.pid, directory)
         process.send_signal(signal.SIGINT)
     finally:
         os.close(lock)
@@ -132,6 +133,21 @@ def test_interrupt(snapshot: Path, tmp_path: Path, ignored: bool) -> None:
     assert (process.returncode, errors) == (
         (0, b"") if ignored else (130, b"stave: delete web: interrupted\n")
     )
+
+
+def _wait_until_open(pid: int, directory: Path) -> None:
+    """The process waits for the directory's lock: it has it open."""
+
+    def is_it(link: Path) -> bool:
+        try:
+            return link.samefile(directory)
+        except OSError:  # closed since
+            return False
+
+    deadline = time.monotonic() + 60
+    while not any(is_it(link) for link in Path(f"/proc/{pid}/fd").iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def _wait_until_signals_are(pid: int, kind: str) -> None:
