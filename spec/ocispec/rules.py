@@ -131,8 +131,6 @@ def _mount(mount: Mount, at: str, has_user_namespace: bool) -> Iterator[Problem]
     if wants_mapping and not (uids or gids or has_user_namespace):
         text = "idmap needs uidMappings and gidMappings, or a user namespace"
         yield Problem(f"{at}/options", text, "config.md#linux-mount-options")
-    if (wants_mapping or uids or gids) and "bind" not in options and "rbind" not in options:
-        yield Problem(at, "only a bind mount (option bind or rbind) can have its ids mapped", _MOUNTS)
 
 
 def _scheduler(scheduler: Scheduler, at: str) -> Iterator[Problem]:

@@ -106,6 +106,33 @@ def test_file_system_that_cannot(container: Container) -> None:
     )
 
 
+def test_new_file_system(container: Container) -> None:
+    """A tmpfs and what is copied into it belong to its mapping's user; root may make files there as that user."""
+    owner = (f"uid={OWNED}", f"gid={OWNED}")
+    container.mount("/data", "idmap", "tmpcopyup", *owner, type="tmpfs", source="tmpfs")
+    container.config["mounts"][-1] |= {"uidMappings": mapping(OWNED, 0), "gidMappings": mapping(OWNED, 0)}
+    copied = container.rootfs / "data/copied"
+    copied.parent.mkdir()
+    copied.touch()
+    os.chown(copied, OWNED, OWNED)
+    outcome = container.run(status=None)
+    if "cannot be idmapped" in outcome.errors:
+        pytest.skip("this kernel does not map the owners of a tmpfs")
+    said = container.says("touch /data/new; stat -c %u:%g /data /data/copied /data/new").split()
+    assert said == ["0:0"] * 3
+
+
+def test_new_file_system_that_cannot(container: Container) -> None:
+    """procfs has no owners to map, and the error says so."""
+    container.mount("/data", "idmap", type="proc", source="proc")
+    container.config["mounts"][-1] |= {"uidMappings": mapping(OWNED, 0), "gidMappings": mapping(OWNED, 0)}
+    line = container.fails()
+    assert line.startswith("mounts[")
+    assert line.endswith(
+        "map the owners of proc (this file system cannot be idmapped on this kernel): Invalid argument"
+    )
+
+
 def test_copied_link(container: Container, directory: Path) -> None:
     """copy-symlink makes the link anew; what is no link is bound as ever."""
     (directory / "link").symlink_to("/etc/target")

@@ -206,6 +206,9 @@ class Executor:
         finally:
             posix.close(tree)
 
+    def _send_user_namespace(self, operation: Operation) -> None:
+        native.send_source(self._control, self._descriptors[operation.arguments[0]])
+
     def _make_user_namespace(self, operation: Operation) -> None:
         name, uid_map, gid_map = operation.arguments
         self._descriptors[name] = native.user_namespace(uid_map, gid_map)

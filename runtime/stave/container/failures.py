@@ -80,6 +80,8 @@ def describe(name: str, pointer: str, subject: str, message: Message) -> Error:
         return _not_executed(path or subject, message)
     if name == "mount" and message.error == errno.EPERM and path in ("proc", "sysfs"):
         note = note or _NOT_OWNED
+    if step == "map the owners of" and message.error == errno.EINVAL:
+        note = note or "this file system cannot be idmapped on this kernel"
     hint = note or hint_of(name, message.error)
     what = name.replace("_", " ") if name in ("mount", "bind", "remount") else ""
     operation = ": ".join([part for part in (what, step) if part]) or name.replace("_", " ")

@@ -12,7 +12,7 @@ def subject_of(operation: Operation) -> str:
     arguments = operation.arguments
     if operation.name == "mount":
         return str(arguments[2])
-    if operation.name in ("bind", "open_source"):
+    if operation.name in ("bind", "open_source", "send_user_namespace"):
         return str(arguments[1])
     if operation.name == "execute":
         return str(arguments[0][0]) if arguments[0] else ""

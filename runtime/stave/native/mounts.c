@@ -11,6 +11,7 @@
 #define MOUNT_COPY_LINK 64
 #define MOUNT_LINK_SOURCE 128
 #define MOUNT_LINK_TARGET 256
+#define MOUNT_MAPPED 512
 
 /* umount2(2); <sys/mount.h> cannot be included beside <linux/mount.h>. */
 #define MNT_DETACH_ 2
@@ -115,6 +116,23 @@ static int open_target(struct interpreter *interpreter, const char *path, int64_
 	return target;
 }
 
+static int take_source(struct interpreter *interpreter)
+{
+	if (interpreter->sources_taken == interpreter->sources_count)
+		return -EBADF;
+	return interpreter->sources[interpreter->sources_taken++];
+}
+
+static int map_owners(struct interpreter *interpreter, int mount)
+{
+	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP};
+	OWNED user_namespace = take_source(interpreter);
+
+	CHECK(user_namespace);
+	attributes.userns_fd = (uint64_t)user_namespace;
+	return (int)SYS5(__NR_mount_setattr, mount, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
+}
+
 static int new_file_system(struct interpreter *interpreter, const char *type, const char *source,
 			   unsigned parameters, uint64_t attributes)
 {
@@ -158,6 +176,10 @@ int op_mount(struct interpreter *interpreter)
 		STEP(interpreter, "copy from", path);
 		CHECK(copy_directory(target, mount, options & MOUNT_KEEP_MODE, options & MOUNT_COPY_UP));
 	}
+	if (options & MOUNT_MAPPED) {
+		STEP(interpreter, "map the owners of", text(interpreter, 0));
+		CHECK(map_owners(interpreter, mount));
+	}
 	STEP(interpreter, "attach to", path);
 	CHECK(attach(interpreter, mount, target));
 	return set_propagation(interpreter, mount, number(interpreter, 4));
@@ -188,13 +210,6 @@ static int attach_bind(struct interpreter *interpreter, int mount, int target, i
 	if (target_kind < 0 || target_kind == kind)
 		return error;
 	return kind == PATH_CREATE_DIRECTORY ? -ENOTDIR : -EISDIR;
-}
-
-static int take_source(struct interpreter *interpreter)
-{
-	if (interpreter->sources_taken == interpreter->sources_count)
-		return -EBADF;
-	return interpreter->sources[interpreter->sources_taken++];
 }
 
 /* 1 if the source is no symbolic link, else the same one is there at `path`. */

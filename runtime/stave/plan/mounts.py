@@ -19,6 +19,7 @@ from stave.plan.operations import (
     MOUNT_KEEP_MODE,
     MOUNT_LINK_SOURCE,
     MOUNT_LINK_TARGET,
+    MOUNT_MAPPED,
     MOUNT_ON_PROC,
     MOUNT_OPENED,
     MOUNT_REAL_TARGET,
@@ -60,6 +61,12 @@ ON_PROC = frozenset(
 
 # "ro" is only the mount's business for these; a file system on a device must not be written to either.
 VIRTUAL = frozenset(("proc", "sysfs", "tmpfs", "ramfs", "mqueue", "devpts", "cgroup", "cgroup2", "bpf"))
+
+
+_UNMAPPABLE = (
+    "idmap of a new file system is for the host's root to do: not of cgroups, and not in a container with a user"
+    " namespace of its own, whose ids the file system has anyhow"
+)
 
 
 class Mounts:
@@ -135,6 +142,7 @@ def plan_mounts(
         options = parse_options(entry.get("options", ()))
         target = clean(entry["destination"])
         kind = entry.get("type", "")
+        maps_ids = options.idmap or bool(entry.get("uidMappings"))
         if not options.remount:
             _finish_covered(planned, target)
         if options.remount:
@@ -144,7 +152,7 @@ def plan_mounts(
                 # Among the caller's own mounts, what is mounted in a bind must not appear in its source.
                 options.propagation = options.propagation or MS_PRIVATE | MS_REC
             ids = None
-            if options.idmap or entry.get("uidMappings"):
+            if maps_ids:
                 from stave.plan.mapped_mounts import MappedMounts
 
                 mapped = mapped or MappedMounts(linux, namespaces, facts)
@@ -153,10 +161,10 @@ def plan_mounts(
             if opened or ids:
                 planned.sources.append(_open_source(pointer, source, target, options, ids))
             _add_bind(steps, pointer, source, target, options, MOUNT_OPENED if opened or ids else 0)
-        elif options.idmap or options.copy_link or options.link_source or options.link_target:
-            raise ConfigError(
-                f"{pointer}/options", "idmap and what is said of links are for bind mounts only"
-            )
+        elif options.copy_link or options.link_source or options.link_target:
+            raise ConfigError(f"{pointer}/options", "what is said of links is for bind mounts only")
+        elif maps_ids and (kind == "cgroup" or namespaces.own & CLONE_NEWUSER):
+            raise ConfigError(f"{pointer}/options", _UNMAPPABLE)
         elif kind == "cgroup":
             cgroups.add(pointer, target, options)
         elif kind == "sysfs" and sysfs_refused:
@@ -171,7 +179,15 @@ def plan_mounts(
                 from stave.plan.labels import label_mounted, label_options
 
                 options.parameters += label_options(label, kind)
-            _add_mount(steps, pointer, entry, target, options)
+            flags = 0
+            if maps_ids:
+                from stave.plan.mapped_mounts import MappedMounts
+
+                mapped = mapped or MappedMounts(linux, namespaces, facts)
+                ids = mapped.name(pointer, entry, options)
+                planned.sources.append(Operation("send_user_namespace", pointer, (ids, target)))
+                flags = MOUNT_MAPPED
+            _add_mount(steps, pointer, entry, target, options, flags)
             if label:
                 label_mounted(steps, pointer, label, kind, target)
     if mapped:
@@ -195,11 +211,13 @@ def _finish_covered(planned: Mounts, target: str) -> None:
     planned.read_only = [each for each in planned.read_only if each not in covered]
 
 
-def _add_mount(program: Program, pointer: str, entry: Mount, target: str, options: MountOptions) -> None:
+def _add_mount(
+    program: Program, pointer: str, entry: Mount, target: str, options: MountOptions, flags: int
+) -> None:
     kind = entry.get("type")
     if not kind:
         raise ConfigError(f"{pointer}/type", "missing, and neither bind nor rbind is among the options")
-    flags = _place(pointer, target, hides_proc=kind != "proc")
+    flags |= _place(pointer, target, hides_proc=kind != "proc")
     if kind in ("proc", "sysfs"):
         flags |= MOUNT_REAL_TARGET
     if kind == "tmpfs" and not any(word.startswith("mode=") for word in options.parameters):

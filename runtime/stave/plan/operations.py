@@ -143,6 +143,8 @@ RUNTIME: dict[str, tuple[str, str]] = {
     # the runtime; target: only to name it. options: SOURCE_* bits; ids: name of the user namespace that maps the
     # files' owners, or None.
     "open_source": ("source target options ids", "ttit"),
+    # What a later `mount` with MOUNT_MAPPED maps its owners with; target: only to name it.
+    "send_user_namespace": ("name target", "tt"),
     "set_oom_score_adj": ("value", "i"),
     # file: uid_map, gid_map or setgroups of the container's first process.
     "write_id_map": ("file text", "tt"),
@@ -180,6 +182,7 @@ MOUNT_OPENED = 32  # bind: the runtime has sent the source
 MOUNT_COPY_LINK = 64  # bind: a source that is a symbolic link is made anew, not mounted
 MOUNT_LINK_SOURCE = 128  # bind: a source that is a symbolic link is mounted itself
 MOUNT_LINK_TARGET = 256  # bind: a target that is a symbolic link is mounted on itself
+MOUNT_MAPPED = 512  # mount: the runtime has sent a user namespace, whose mappings the owners get
 
 # `options` of open_source.
 SOURCE_RECURSIVE = 1  # the whole tree

@@ -100,7 +100,6 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"mounts": bind(options=["bind", "idmap"])}, "/mounts/0/options", "or a user namespace"),
     ({"mounts": bind(options=["rbind", "ridmap"])}, "/mounts/0/options", "or a user namespace"),
-    ({"mounts": bind(options=[], uidMappings=ID_MAP, gidMappings=ID_MAP)}, "/mounts/0", "only a bind mount"),
     (
         {"linux.namespaces": [{"type": "uts"}, {"type": "mount"}, {"type": "uts", "path": "/x"}]},
         "/linux/namespaces/2",
@@ -283,6 +282,7 @@ SOUND: list[dict[str, Any]] = [
     {"process.scheduler": {**DEADLINE, "runtime": 1, "deadline": 2}},
     {"process.scheduler": {"policy": "SCHED_OTHER", "nice": -20, "priority": 0, "period": 0}},
     {"mounts": bind(uidMappings=ID_MAP, gidMappings=ID_MAP, options=["idmap", "rbind"])},
+    {"mounts": bind(uidMappings=ID_MAP, gidMappings=ID_MAP, options=["idmap"], type="tmpfs")},
     {"mounts": bind(uidMappings=[], gidMappings=[])},
     {"mounts": bind(options=["bind", "idmap"]), "linux.namespaces": ALL_NAMESPACES},
     {"linux.namespaces": ALL_NAMESPACES, "linux.uidMappings": ID_MAP, "linux.timeOffsets": {"boottime": {}}},

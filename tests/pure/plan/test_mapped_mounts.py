@@ -10,8 +10,10 @@ from stave.errors import ConfigError
 from stave.host.facts import Facts
 from stave.plan.operations import (
     MOUNT_COPY_LINK,
+    MOUNT_KEEP_MODE,
     MOUNT_LINK_SOURCE,
     MOUNT_LINK_TARGET,
+    MOUNT_MAPPED,
     MOUNT_OPENED,
     SOURCE_LINK,
     SOURCE_MAP_ALL,
@@ -138,11 +140,31 @@ def test_without_roots_power() -> None:
         planned(bind("bind", "idmap", **OWN), facts=Facts(V2, rootless=True))
 
 
-@pytest.mark.parametrize("option", ["idmap", "ridmap", "copy-symlink", "src-nofollow", "dest-nofollow"])
-def test_binds_only(option: str) -> None:
-    """A new file system has neither owners to map nor a source that could be a link."""
+@pytest.mark.parametrize("option", ["copy-symlink", "src-nofollow", "dest-nofollow"])
+def test_links_of_binds_only(option: str) -> None:
+    """A new file system has no source that could be a link."""
     with pytest.raises(ConfigError, match=r"^mounts\[0\]\.options: .* bind mounts only$"):
         planned({"destination": "/t", "type": "tmpfs", "options": [option]})
+
+
+@pytest.mark.parametrize("options", [("idmap",), ("ridmap",), ()])
+def test_new_file_system(options: tuple[str, ...]) -> None:
+    """The runtime sends the mapping, with or without the word in the options; the container maps and attaches."""
+    plan = planned({"destination": "/t", "type": "tmpfs", "options": list(options), **OWN})
+    assert one(plan, "send_user_namespace") == ("ids/0", "/t")
+    assert by_name("mount", one(plan, "mount"))["options"] == MOUNT_KEEP_MODE | MOUNT_MAPPED
+    assert in_order(plan, "wait_for_runtime", "make_user_namespace", "send_user_namespace", "mount")
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespaces"), [("cgroup", "mount"), ("tmpfs", "mount user"), ("sysfs", "mount user")]
+)
+def test_new_file_system_that_is_not_for_the_host(kind: str, namespaces: str) -> None:
+    """Cgroups, and what the root of another user namespace mounts, cannot be mapped."""
+    mount = {"destination": "/t", "type": kind, "options": ["idmap"], **OWN}
+    linux = MAPPINGS if "user" in namespaces else {}
+    with pytest.raises(ConfigError, match=r"^mounts\[0\]\.options: idmap of a new file system"):
+        planned(mount, namespaces=namespaces, linux=linux)
 
 
 @pytest.mark.parametrize(
