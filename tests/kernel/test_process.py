@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ CAPABILITIES = {
     "CAP_NET_BIND_SERVICE": 10,
     "CAP_SYS_ADMIN": 21,
 }
+
+
+CAP_SYS_RESOURCE = 24
+needs_sys_resource = pytest.mark.skipif(
+    not int(status_field(os.getpid(), "CapEff"), 16) >> CAP_SYS_RESOURCE & 1,
+    reason="this machine's root has no CAP_SYS_RESOURCE",
+)
 
 
 def mask(*names: str) -> int:
@@ -217,8 +225,6 @@ def test_no_new_privileges(container: Container, forbidden: bool) -> None:
                                   "SIGPENDING", "MSGQUEUE", "RSS", "LOCKS", "NICE", "RTPRIO", "RTTIME"])  # fmt: skip
 def test_rlimits(container: Container, name: str) -> None:
     """Each limit of the kernel can be lowered, soft and hard."""
-    import resource
-
     number = getattr(resource, f"RLIMIT_{name}", {"LOCKS": 10}.get(name))
     assert number is not None
     hard = resource.getrlimit(number)[1] if name != "LOCKS" else -1
@@ -244,6 +250,28 @@ def test_few_descriptors_in_exec(container: Container) -> None:
     container.process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 4, "hard": 4}]
     container.launch()
     assert container.exec_says("sh", "-c", "ulimit -n") == "4"
+
+
+@needs_sys_resource
+def test_raised_rlimit(container: Container) -> None:
+    """A hard limit above the runtime's own, where the runtime may raise it, for exec as well."""
+    low = 500
+    container.process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": low, "hard": 2 * low}]
+    container.runs("sleep", "1000")
+
+    def lower() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (low, low))
+
+    container.run("--detach", preexec_fn=lower)
+    assert resource.prlimit(container.pid, resource.RLIMIT_NOFILE) == (low, 2 * low)
+    assert container.exec("sh", "-c", "ulimit -Hn", preexec_fn=lower).output == str(2 * low)
+
+
+@needs_sys_resource
+def test_lowered_oom_score(container: Container) -> None:
+    """A score below the caller's, where the runtime may lower it."""
+    container.process["oomScoreAdj"] = -777
+    assert container.says("cat /proc/self/oom_score_adj") == "-777"
 
 
 def test_oom_score(container: Container) -> None:

@@ -7,6 +7,8 @@ import ctypes
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from .test_user_namespaces import with_user_namespace
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 IOPRIO_GET = {"x86_64": 252, "aarch64": 31}[os.uname().machine]
+SCHED_DEADLINE = 6  # sched.h
 CPUS = sorted(os.sched_getaffinity(0))
 
 
@@ -81,6 +84,37 @@ def test_impossible_scheduler(container: Container) -> None:
         "process.scheduler: set scheduler sched_setattr (this kernel has no such scheduler, or its flags do not go"
         " together): Invalid argument"
     )
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "expected"),
+    [
+        ({"policy": "SCHED_FIFO", "priority": 3}, (os.SCHED_FIFO, 3)),
+        (
+            {"policy": "SCHED_RR", "priority": 4, "flags": ["SCHED_FLAG_RESET_ON_FORK"]},
+            (os.SCHED_RR | os.SCHED_RESET_ON_FORK, 4),
+        ),
+        (
+            {"policy": "SCHED_DEADLINE", "runtime": 10**6, "deadline": 10**7, "period": 10**8},
+            (SCHED_DEADLINE, 0),
+        ),
+    ],
+    ids=["fifo", "rr", "deadline"],
+)
+def test_realtime(container: Container, scheduler: dict[str, object], expected: tuple[int, int]) -> None:
+    """A realtime policy is in force, where the machine lets the runtime ask for it."""
+    if not may_be_realtime():
+        pytest.skip("no realtime scheduling on this machine")
+    container.process["scheduler"] = scheduler
+    container.launch()
+    said = os.sched_getscheduler(container.pid), os.sched_getparam(container.pid).sched_priority
+    assert said == expected
+
+
+def may_be_realtime() -> bool:
+    """Whether a process in this one's control group may have a realtime policy."""
+    tried = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"
+    return subprocess.run([sys.executable, "-c", tried], stderr=subprocess.DEVNULL).returncode == 0
 
 
 @pytest.mark.skipif(len(CPUS) < 2, reason="there is but one CPU")

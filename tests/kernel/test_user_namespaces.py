@@ -87,3 +87,25 @@ def test_delegated_group(container: Container) -> None:
     script = "mkdir below && echo 0 >below/cgroup.procs && cat /proc/self/cgroup; echo 99 >pids.max || echo refused"
     container.process["cwd"] = "/sys/fs/cgroup"
     assert container.says(f"{script} 2>/dev/null").split() == ["0::/below", "refused"]
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_groups_of_the_caller(container: Container, mapped: bool) -> None:
+    """With the annotation a group of the caller's opens what it may open, also where it has no number; for exec, too."""
+    if mapped:
+        with_user_namespace(container)
+    secret = container.rootfs / "secret"
+    secret.write_text("seen")
+    secret.chmod(0o040)
+    os.chown(secret, -1, 4711)
+    container.process["user"] = {"uid": 1000, "gid": 1000}
+    for annotation, seen in (("0", ""), ("1", "seen")):
+        container.config["annotations"] = {"run.oci.keep_original_groups": annotation}
+        container.script("cat /secret || :")
+        assert container.run(extra_groups=[4711]).output == seen
+    container.script("cat /secret; exec sleep 1000")
+    container.run("--detach", extra_groups=[4711])
+    container.eventually_says("seen")
+    assert container.exec("cat", "/secret", extra_groups=[4711]).output == "seen"
+    assert container.exec("cat", "/secret", status=1).output == ""
+    container.kill("KILL")

@@ -223,6 +223,6 @@ def test_equality() -> None:
 
 def test_container_operations() -> None:
     """They are numbered as stave-init reports them: without the runtime's."""
-    program = program_of(("clone", 0), ("fork",), ("make_cgroup", "/x"), ("become_root",))
+    program = program_of(("clone", 0), ("fork",), ("make_cgroup", "/x"), ("become_root", 0))
     assert [each.name for each in program.container_operations()] == ["fork", "become_root"]
     assert [each.name for each in program] == ["clone", "fork", "make_cgroup", "become_root"]

@@ -46,7 +46,12 @@ def features() -> dict[str, Any]:
             # Callers ask for checkpoints by this name, whatever the runtime's own is.
             "org.opencontainers.runc.checkpoint.enabled": "true",
         },
-        "potentiallyUnsafeConfigAnnotations": ["org.criu.config", "org.systemd.property.", "stave.payload"],
+        "potentiallyUnsafeConfigAnnotations": [
+            "org.criu.config",
+            "org.systemd.property.",
+            "run.oci.keep_original_groups",
+            "stave.payload",
+        ],
     }
 
 

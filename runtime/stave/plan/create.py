@@ -7,7 +7,15 @@ from stave.plan.constants import CLONE_NEWNS, CLONE_NEWUSER
 from stave.plan.devices import add_devices
 from stave.plan.mounts import add_mounts
 from stave.plan.namespaces import Namespaces, add_namespaces
-from stave.plan.process import add_console, add_directory, add_execution, add_session, add_user, oom_score
+from stave.plan.process import (
+    add_console,
+    add_directory,
+    add_execution,
+    add_session,
+    add_user,
+    keeps_groups,
+    oom_score,
+)
 from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
 from stave.plan.rootfs import close_up, enter_root, open_root
@@ -74,7 +82,8 @@ def plan_create(
         from stave.plan.resctrl import plan_resctrl
 
         on_host += plan_resctrl(linux["intelRdt"], container_id, facts)
-    add_namespaces(program, namespaces, linux, facts, on_host, plan.warnings)
+    keep_groups = keeps_groups(config)
+    add_namespaces(program, namespaces, linux, facts, on_host, plan.warnings, keep_groups)
 
     if devices := linux.get("netDevices"):
         from stave.plan.network_devices import add_network_devices
@@ -131,7 +140,7 @@ def plan_create(
         from stave.plan.scheduling import add_scheduling
 
         add_scheduling(program, process, executed=False)
-    add_user(program, process, capabilities, denied)
+    add_user(program, process, capabilities, denied, keep_groups)
     program.add("wait_for_start", "", "listener")
     if labels:
         labels.write(program)

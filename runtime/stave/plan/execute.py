@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stave.plan.capabilities import resolve
 from stave.plan.constants import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER
-from stave.plan.process import add_console, add_execution, add_session, add_user, oom_score
+from stave.plan.process import add_console, add_execution, add_session, add_user, keeps_groups, oom_score
 from stave.plan.result import Plan
 from stave.plan.rlimits import add_rlimits
 from stave.plan.rootfs import enter_host_root
@@ -58,6 +58,7 @@ def plan_exec(
     plan = Plan(namespaces)
     program = plan.program
 
+    keep_groups = keeps_groups(config)
     program.add("clone", "", 0)
     program.operations += oom_score(process)
     if "execCPUAffinity" in process:
@@ -75,7 +76,7 @@ def plan_exec(
     if namespaces:
         program.add("setns", "", "container", namespaces)
     if namespaces & CLONE_NEWUSER:
-        program.add("become_root", "")
+        program.add("become_root", "", keep_groups)
     if namespaces & (CLONE_NEWPID | CLONE_NEWTIME):
         program.add("fork", "")
     if not namespaces & CLONE_NEWNS:
@@ -101,7 +102,7 @@ def plan_exec(
         from stave.plan.scheduling import add_scheduling
 
         add_scheduling(program, process, executed=True)
-    add_user(program, process, capabilities, denied)
+    add_user(program, process, capabilities, denied, keep_groups)
     if labels:
         labels.write(program)
     add_execution(program, process, capabilities, seccomp)

@@ -74,7 +74,7 @@ def _join(namespaces: int, facts: Facts) -> Program:
     program.add("setns", "", "container", namespaces & (CLONE_NEWNS | CLONE_NEWUSER))
     # To make a mount one needs root's power where the mounts are owned.
     if namespaces & CLONE_NEWUSER:
-        program.add("become_root", "")
+        program.add("become_root", "", 0)
     return program
 
 

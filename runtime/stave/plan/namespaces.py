@@ -82,12 +82,14 @@ def add_namespaces(
     facts: Facts,
     on_host: Sequence[Operation],
     warnings: list[str],
+    keep_groups: int = 0,
 ) -> None:
     """The container's process exists and is in all its namespaces.
 
     Args:
         on_host: what the runtime does with the new process before it runs: cgroups, oom score.
         warnings: gets what is asked for and cannot be granted.
+        keep_groups: 1 if the process keeps the caller's supplementary groups.
 
     Raises:
         ConfigError: a new user namespace without mappings.
@@ -98,7 +100,7 @@ def add_namespaces(
     program.add("clone", "/linux/namespaces", 0 if careful else namespaces.new & ~CLONE_NEWCGROUP)
     program.operations += on_host
     if careful:
-        _enter_step_by_step(program, namespaces, linux, facts, warnings)
+        _enter_step_by_step(program, namespaces, linux, facts, warnings, keep_groups)
     else:
         program.add("set_dumpable", "", 0)
         _join(program, namespaces)
@@ -110,7 +112,12 @@ def add_namespaces(
 
 
 def _enter_step_by_step(
-    program: Program, namespaces: Namespaces, linux: Linux, facts: Facts, warnings: list[str]
+    program: Program,
+    namespaces: Namespaces,
+    linux: Linux,
+    facts: Facts,
+    warnings: list[str],
+    keep_groups: int,
 ) -> None:
     if namespaces.new & CLONE_NEWUSER:
         # Namespaces of the host can only be joined while the host's privileges last.
@@ -125,7 +132,7 @@ def _enter_step_by_step(
         program.add("set_dumpable", "", 0)
         _join(program, namespaces)
     if namespaces.own & CLONE_NEWUSER:
-        program.add("become_root", namespaces.pointers[CLONE_NEWUSER])
+        program.add("become_root", namespaces.pointers[CLONE_NEWUSER], keep_groups)
     if rest := namespaces.new & ~(CLONE_NEWUSER | CLONE_NEWCGROUP):
         program.add("unshare", "/linux/namespaces", rest)
     if offsets := linux.get("timeOffsets"):

@@ -32,7 +32,8 @@ CONTAINER: dict[str, tuple[str, str]] = {
     # The runtime executes the operations of its own that follow, then lets the container go on.
     "wait_for_runtime": ("", ""),
     "write_time_offsets": ("offsets", "t"),
-    "become_root": ("", ""),
+    # keep_groups: the supplementary groups are left alone.
+    "become_root": ("keep_groups", "i"),
     # The host's procfs stays at hand when the namespaces are joined; `open_root` sees to it, too.
     "open_proc": ("", ""),
     # The first of the files of /proc/self/attr that exists stays open for `write_label` with the same slot.

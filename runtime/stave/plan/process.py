@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocispec.types import Linux, Process, User
+    from ocispec.types import Config, Linux, Process, User
     from stave.plan.capabilities import Capabilities
     from stave.plan.program import Program
 
@@ -64,25 +64,35 @@ def add_session(
     program.add("close_descriptors", "", preserve_fds)
 
 
+def keeps_groups(config: Config) -> int:
+    """1 if the process is to keep the caller's supplementary groups: podman's ``--group-add keep-groups``.
+
+    They give access to files of groups that have no number in the container's user namespace. crun's annotation.
+    """
+    return int(config.get("annotations", {}).get("run.oci.keep_original_groups") == "1")
+
+
 def add_user(
     program: Program,
     process: Process,
     capabilities: Capabilities,
     setgroups_denied: bool,
+    keep_groups: int = 0,
 ) -> None:
     """The process is its user, in its working directory, and its program was found with the user's rights.
 
     Args:
         setgroups_denied: the user namespace has given up setgroups(2).
+        keep_groups: 1 if the supplementary groups are the caller's, whatever is configured.
 
     Raises:
         ConfigError: groups where setgroups(2) is denied.
     """
     user = process.get("user", ROOT)
     additional = user.get("additionalGids", ())
-    if setgroups_denied and additional:
+    if setgroups_denied and additional and not keep_groups:
         raise ConfigError("/process/user/additionalGids", "a user namespace of one group can have no others")
-    groups = None if setgroups_denied else _pack(additional)
+    groups = None if setgroups_denied or keep_groups else _pack(additional)
     program.add("own_stdio", "/process/user/uid", user["uid"])
     program.add("limit_bounding", "/process/capabilities/bounding", capabilities.bounding)
     program.add(

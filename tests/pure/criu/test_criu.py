@@ -7,9 +7,11 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from stave.container.criu_options import CriuOptions, Directories, fill
 from stave.criu import messages
 from stave.criu.client import Criu, CriuError, with_excerpt
 from stave.criu.log import errors, excerpt
@@ -186,3 +188,23 @@ def test_without_protobuf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.protobuf", None)
     with pytest.raises(Error, match="install the Python package protobuf"):
         messages.Messages()
+
+
+@pytest.mark.parametrize(
+    ("annotations", "file"),
+    [
+        ({}, "/etc/criu/stave.conf"),
+        ({"org.criu.config": "/etc/criu/mine.conf"}, "/etc/criu/mine.conf"),
+        ({"org.criu.config": ""}, None),
+    ],
+)
+def test_settings_by_annotation(tmp_path: Path, annotations: dict[str, str], file: str | None) -> None:
+    """criu is told of the runtime's file of settings, of the annotation's, or of none."""
+    options = CriuOptions(images=str(tmp_path), log_warning=lambda _: None)
+    directories = Directories(options, "dump.log", make=False)
+    told = SimpleNamespace()
+    try:
+        fill(told, options, directories, "/rootfs", annotations)
+    finally:
+        directories.close()
+    assert getattr(told, "config_file", None) == file

@@ -10,7 +10,7 @@ from stave.errors import ConfigError
 from stave.plan.process import DEFAULT_PATH
 from stave.plan.rlimits import NAMES as RLIMITS
 
-from .planning import create, found, in_order, make_config, make_process, names, one
+from .planning import MAPPINGS, create, found, in_order, make_config, make_process, names, one
 
 
 def plan_process(namespaces: str = "mount", **members: Any) -> Any:
@@ -70,6 +70,17 @@ def test_user(user: dict[str, Any], expected: tuple[Any, ...]) -> None:
     plan = plan_process(user=user)
     assert one(plan, "set_user")[:4] == expected
     assert one(plan, "own_stdio") == (user["uid"],)
+
+
+@pytest.mark.parametrize("value", ["1", "0"])
+def test_groups_of_the_caller(value: str) -> None:
+    """An annotation keeps the caller's groups, in a user namespace as well, in place of the configured ones."""
+    user = {"uid": 0, "gid": 0, "additionalGids": [5]}
+    config = make_config("mount user", MAPPINGS, process=make_process(user=user))
+    config["annotations"] = {"run.oci.keep_original_groups": value}
+    plan = create(config)
+    assert one(plan, "become_root") == (int(value),)
+    assert (one(plan, "set_user")[2] is None) == (value == "1")
 
 
 def test_no_user() -> None:
