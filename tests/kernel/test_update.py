@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from stave.errors import Error
+
 from .bundle import Config
 from .driver import Container
 from .host import CGROUPS, V2
@@ -249,3 +251,32 @@ def test_wrong_states(container: Container) -> None:
     container.kill("KILL")
     container.wait()
     assert "container not running" in container.stave.fails("update", "--pids-limit", "5", container.id)
+
+
+def test_schemata(container: Container, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container in a resctrl group, here a directory like one: its process is in it, and an update changes it."""
+    from stave import Runtime
+    from stave.container import resctrl
+    from stave.container.update import update
+    from stave.host import resctrl as host_resctrl
+
+    group = directory / "gold"
+    group.mkdir()
+    (group / "tasks").touch()
+    (group / "schemata").write_text("L3:0=f\n")
+    for module in (resctrl, host_resctrl):
+        monkeypatch.setattr(module, "resctrl_mount", lambda: str(directory))
+    container.linux["intelRdt"] = {"closID": "gold"}
+    root = str(container.stave.root)
+    with Runtime(container.stave.root).create(
+        container.id, container.bundle, config=container.config
+    ) as made:
+        assert (group / "tasks").read_text() == str(made.state()["pid"])
+        update(root, container.id, {}, {"l3CacheSchema": "L3:0=3"})
+        assert (group / "schemata").read_text() == "L3:0=3\n"
+        kept = json.loads((container.stave.root / container.id / "config.json").read_text())
+        assert kept["linux"]["intelRdt"] == {"closID": "gold", "l3CacheSchema": "L3:0=3"}
+        # The limit cannot be had: nothing is changed.
+        with pytest.raises(Error):
+            update(root, container.id, {"cpu": {"cpus": "4711"}}, {"l3CacheSchema": "L3:0=1"})
+        assert (group / "schemata").read_text() == "L3:0=3\n"
