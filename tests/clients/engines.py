@@ -204,7 +204,9 @@ def docker(executables: Mapping[str, str], runtime: Path, archive: Path) -> Iter
         runtimes = {"runtimes": {"tested": {"path": str(runtime)}}, "default-runtime": "tested"}
         (directory / "daemon.json").write_text(json.dumps(runtimes))
         server = [
-            executables["dockerd"], f"--config-file={directory}/daemon.json", f"--data-root={directory}/data",
+            # Checkpoints are an experiment of the daemon's.
+            executables["dockerd"], "--experimental",
+            f"--config-file={directory}/daemon.json", f"--data-root={directory}/data",
             f"--exec-root={directory}/exec", f"--pidfile={directory}/pid", f"--host=unix://{directory}/sock",
             "--bridge=none", "--iptables=false", "--ip6tables=false", f"--storage-driver={driver}",
             "--exec-opt=native.cgroupdriver=cgroupfs", f"--cgroup-parent=/{GROUP}",
