@@ -51,6 +51,21 @@ def test_every_row_says_how_it_stands() -> None:
             assert ".py::" in row[-2], row[1]
 
 
+def test_every_row_of_the_runtimes_features_has_grounds() -> None:
+    """A feature that is there has a test; one that is not has a reason; one that is so in part has both."""
+    text = (ROOT / "docs/feature-table.md").read_text()
+    rows = [
+        line.strip("|").split("|") for line in text.splitlines() if re.match(r"\| (?!---|feature )", line)
+    ]
+    assert len(rows) > 150
+    for feature, verdict, grounds in rows:
+        tests = re.findall(r"`[\w/]+\.py::\w+`", grounds)
+        reason = re.sub(r"`[\w/]+\.py::\w+`", "", grounds).strip(" ,")
+        assert verdict.strip() in ("yes", "no", "partly"), feature
+        assert tests or verdict.strip() == "no", feature
+        assert reason or verdict.strip() == "yes", feature
+
+
 def test_every_command_and_flag_that_the_features_name_is_there() -> None:
     """The page does not promise what the command line does not take."""
     from cooper.cli.container_flags import ATTACH_FLAGS, CREATE_FLAGS
