@@ -43,6 +43,24 @@ def test_first_process_killed(container: Container) -> None:
         process.wait()
 
 
+def test_deleted_by_somebody_else(container: Container) -> None:
+    """Who waits in `run` learns how the program ended, also if the container is gone before it looks."""
+    container.runs("sleep", "1000")
+    container.write_config()
+    process, outcome = container.stave.begin("run", "--bundle", container.bundle, container.id)
+    try:
+        eventually(lambda: container.stave("state", container.id, status=None).status == 0, "it is there")
+        eventually(lambda: container.status == "running", "it runs")
+        process.send_signal(signal.SIGSTOP)
+        container.delete("--force")
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(60) == 137
+        assert outcome.errors == ""
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_deleted_at_the_end(container: Container) -> None:
     """In the foreground the container is deleted when its program has ended."""
     container.runs("true")

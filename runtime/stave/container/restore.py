@@ -34,7 +34,7 @@ from stave.cgroups.plan import CgroupPlan, join_operations
 from stave.container.caller import check_console, write_pid_file
 from stave.container.create import initial_state, plan_groups, real_path, with_plugins
 from stave.container.criu_options import DESCRIPTORS, Directories, RestoreOptions, external_key, fill
-from stave.container.delete import destroy
+from stave.container.delete import delete
 from stave.container.executor import Executor
 from stave.container.external_mounts import NULL, External, external_mounts
 from stave.container.foreground import wait_in_foreground
@@ -92,7 +92,7 @@ def restore(
     try:
         return wait_in_foreground(container.pid, restoration.master)
     finally:
-        destroy(Container.load(root, container_id), options.log_warning)
+        delete(root, container_id, True, options.log_warning)
 
 
 class _Restoration:

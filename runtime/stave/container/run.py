@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ocispec.config import load_config
 from stave.container.create import create, create_container
-from stave.container.delete import destroy
+from stave.container.delete import delete
 from stave.container.foreground import give_size, hold_signals, wait_in_foreground
 from stave.container.start import start
 from stave.container.state import Container
@@ -62,10 +62,10 @@ def run(
         # `start` has destroyed the container.
         raise
     except BaseException:
-        destroy(Container.load(root, container_id), options.log_warning)
+        delete(root, container_id, True, options.log_warning)
         raise
     if not keep:
-        destroy(Container.load(root, container_id), options.log_warning)
+        delete(root, container_id, True, options.log_warning)
     return status
 
 
