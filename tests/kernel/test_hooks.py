@@ -226,6 +226,21 @@ def test_failure_of_poststart_before_1_3(container: Container, log: Path, versio
     assert container.status == "running"
 
 
+@pytest.mark.parametrize("end", ["delete", "failed create"])
+def test_poststop_comes_last(container: Container, log: Path, end: str) -> None:
+    """When the poststop hooks run nothing of the container is left, not even its state directory."""
+    state = container.stave.root / container.id
+    hook(container, "poststop", f"test -e {state} || echo gone > {log}")
+    container.runs("true")
+    if end == "delete":
+        container.create()
+        container.delete("--force")
+    else:
+        hook(container, "createRuntime", "exit 1")
+        container.fails()
+    assert log.read_text() == "gone\n"
+
+
 def test_failure_of_poststop(container: Container, log: Path) -> None:
     """A failing poststop hook is a warning; the next ones run, and the container is gone."""
     hook(container, "poststop", "echo oops; exit 1")

@@ -181,11 +181,6 @@ class _Creation:
             if self.executor.network_devices:
                 self._return_network_devices(self.executor.network_devices)
             self.executor.kill()
-        if self._hooks_ran() and (hooks := self.config.get("hooks", {}).get("poststop")):
-            from stave.container.hooks import run_hooks
-
-            state = dumps(self.container.describe("stopped")).encode()
-            run_hooks("poststop", hooks, state, self.options.bundle, self.options.log_warning)
         if self.executor is not None and "scope" in self.container.state:
             from stave.container.scope import stop
 
@@ -206,6 +201,11 @@ class _Creation:
 
             unmount_new(self.container.state["rootfs"], shared["before"])
         self.container.remove()
+        if self._hooks_ran() and (hooks := self.config.get("hooks", {}).get("poststop")):
+            from stave.container.hooks import run_hooks
+
+            state = dumps(self.container.describe("stopped")).encode()
+            run_hooks("poststop", hooks, state, self.options.bundle, self.options.log_warning)
 
     def _return_network_devices(self, devices: NetworkDevices) -> None:
         """Virtual ones would end with the network namespace, and others come back under another name."""

@@ -66,13 +66,14 @@ def destroy(container: Container, log_warning: Callable[[str], None]) -> None:
         from stave.container.mounts import unmount_new
 
         unmount_new(container.state["rootfs"], shared["before"])
+    container.remove()
+    # Once it is deleted, as the specification has it. Spec: config.md#poststop
     if hooks := container.state.get("hooks", {}).get("poststop"):
         from ocispec.jsontext import dumps
         from stave.container.hooks import run_hooks
 
         state = dumps(container.describe(STOPPED)).encode()
         run_hooks("poststop", hooks, state, container.state["bundle"], log_warning)
-    container.remove()
 
 
 def _kill_leftovers(container: Container) -> None:

@@ -267,9 +267,6 @@ class _Restoration:
                 os.waitpid(self.container.pid, 0)
             except (ProcessLookupError, ChildProcessError):
                 pass
-        if self.hooks_ran and (hooks := self.config.get("hooks", {}).get("poststop")):
-            state = dumps(self.container.describe("stopped")).encode()
-            run_hooks("poststop", hooks, state, self.options.bundle, self.options.log_warning)
         made = set(self.cgroups_made)
         if own := {
             name: path for name, path in self.container.state.get("cgroups", {}).items() if path in made
@@ -285,6 +282,9 @@ class _Restoration:
             except Error as error:
                 self.options.log_warning(str(error))
         self.container.remove()
+        if self.hooks_ran and (hooks := self.config.get("hooks", {}).get("poststop")):
+            state = dumps(self.container.describe("stopped")).encode()
+            run_hooks("poststop", hooks, state, self.options.bundle, self.options.log_warning)
 
 
 def _plain(config: Config) -> Config:
