@@ -6,7 +6,7 @@ import posix
 import select
 
 from stave.container.kill import kill_all
-from stave.container.state import STOPPED, Container, check_id, exists
+from stave.container.state import STOPPED, Container, check_id
 from stave.errors import ContainerNotFound, DamagedState, Error, StateError
 
 TYPE_CHECKING = False
@@ -115,9 +115,11 @@ def _remove_unfinished(root: str, container_id: str) -> None:
     state that could be read."""
     check_id(container_id)
     container = Container(root, container_id, {})
-    if exists(container.directory):
+    try:
         container.lock()
-        try:
-            container.remove()
-        finally:
-            container.unlock()
+    except ContainerNotFound:
+        return
+    try:
+        container.remove()
+    finally:
+        container.unlock()

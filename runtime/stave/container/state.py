@@ -106,7 +106,7 @@ class Container:
         file = f"{self.directory}/state.json"
         try:
             text = read_file(file)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ContainerNotFound(self.id) from None
         try:
             state = loads(text.encode("utf-8", "surrogateescape"))
@@ -123,19 +123,27 @@ class Container:
             ContainerNotFound: the directory is not there (any more).
             StateError: another command holds the lock for longer than ten seconds.
         """
-        try:
-            self.descriptor = posix.open(self.directory, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
-        except FileNotFoundError:
-            raise ContainerNotFound(self.id) from None
         deadline = time.monotonic() + _LOCK_TIMEOUT
-        while True:
-            try:
-                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StateError(f"container {self.id} is in use by another command") from None
-                time.sleep(0.005)
+        try:
+            while True:
+                if self.descriptor < 0:
+                    flags = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC
+                    self.descriptor = posix.open(self.directory, flags)
+                try:
+                    fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        self.unlock()
+                        raise StateError(f"container {self.id} is in use by another command") from None
+                    time.sleep(0.005)
+                    continue
+                # While we waited the container may have been deleted, and made anew in another directory.
+                if posix.fstat(self.descriptor).st_ino == posix.stat(self.directory).st_ino:
+                    return
+                self.unlock()
+        except (FileNotFoundError, NotADirectoryError):
+            self.unlock()
+            raise ContainerNotFound(self.id) from None
 
     def unlock(self) -> None:
         """Others may change the container again."""
