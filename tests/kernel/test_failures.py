@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import mmap
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +16,7 @@ import pytest
 from .bundle import namespaces, without
 from .console import console_socket
 from .driver import Container
+from .host import mounted
 from .test_user_namespaces import with_user_namespace
 
 INJECTOR = Path(__file__).with_name("injector.py")
@@ -158,3 +161,24 @@ def test_outside_the_program(container: Container, directory: Path, what: str) -
         assert what == "log"
         container.delete("--force")
     assert "No such file or directory" in outcome.errors
+
+
+def test_full_disk(container: Container) -> None:
+    """A state that cannot be written fails `create` with the file's name, wherever the space ends; nothing is left."""
+    root = container.stave.root
+    root.mkdir()
+    with mounted(root, "-t", "tmpfs", "-o", f"size={16 * mmap.PAGESIZE}", "none"):
+        failures = 0
+        for pages in range(16, 10, -1):
+            (root / "other").write_bytes(bytes(pages * mmap.PAGESIZE))
+            outcome = container.create(status=None)
+            if outcome.status:
+                failures += 1
+                assert f"write {root}/{container.id}/" in outcome.errors
+                assert outcome.errors.endswith(": No space left on device")
+                assert "linux.namespaces" not in outcome.errors
+            else:
+                container.delete("--force")
+            assert os.listdir(root) == ["other"]
+            (root / "other").unlink()
+        assert failures > 1

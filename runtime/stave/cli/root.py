@@ -20,7 +20,7 @@ def state_root(invocation: Invocation) -> str:
     """
     root: str = invocation.global_options["root"]
     if root:
-        return root if root[0] == "/" else f"{posix.getcwd()}/{root}"
+        return _from_here(root)
     rootless = invocation.global_options["rootless"]
     if rootless == "false" or (rootless == "auto" and posix.geteuid() == 0):
         return DEFAULT_ROOT
@@ -57,6 +57,11 @@ def bundle_directory(path: str) -> str:
 
 def absolute(path: str) -> str | None:
     """The path counted from the working directory; None if it is empty."""
-    if not path or path[0] == "/":
-        return path or None
-    return f"{posix.getcwd()}/{path}"
+    return _from_here(path) if path else None
+
+
+def _from_here(path: str) -> str:
+    try:
+        return path if path[0] == "/" else f"{posix.getcwd()}/{path}"
+    except OSError as error:
+        raise KernelError(f"{path}: find the working directory", error.errno or 0) from error

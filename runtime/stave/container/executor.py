@@ -83,6 +83,8 @@ class Executor:
         for operation in self.program:
             if not operation.in_container:
                 self._run_own(operation)
+                if operation.name == "clone":
+                    self.on_pid(self.pid)
                 continue
             if stopped:
                 if index and self._container_operations[index - 1].name == "wait_for_start":
@@ -183,7 +185,6 @@ class Executor:
         )
         for descriptor in (theirs, program, image):
             posix.close(descriptor)
-        self.on_pid(self.pid)
 
     def _open_source(self, operation: Operation) -> None:
         source, target, options, ids = operation.arguments

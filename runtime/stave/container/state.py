@@ -22,7 +22,7 @@ import time
 
 from ocispec.errors import InvalidJSON
 from ocispec.jsontext import dumps, loads
-from stave.errors import ContainerExists, ContainerNotFound, DamagedState, Error, StateError
+from stave.errors import ContainerExists, ContainerNotFound, DamagedState, Error, KernelError, StateError
 from stave.host.facts import read_file
 
 TYPE_CHECKING = False
@@ -156,18 +156,24 @@ class Container:
         self.write("state.json", dumps(self.state).encode())
 
     def write(self, name: str, data: bytes) -> None:
-        """A file of the state directory holds `data`, whole or not at all."""
+        """A file of the state directory holds `data`, whole or not at all.
+
+        Raises:
+            KernelError: it could not be written; the disk may be full.
+        """
         temporary = f"{self.directory}/.{name}"
-        descriptor = posix.open(
-            temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600
-        )
+        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
         try:
-            view = memoryview(data)
-            while view:
-                view = view[posix.write(descriptor, view) :]
-        finally:
-            posix.close(descriptor)
-        posix.rename(temporary, f"{self.directory}/{name}")
+            descriptor = posix.open(temporary, flags, 0o600)
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[posix.write(descriptor, view) :]
+            finally:
+                posix.close(descriptor)
+            posix.rename(temporary, f"{self.directory}/{name}")
+        except OSError as error:
+            raise KernelError(f"write {self.directory}/{name}", error.errno or 0) from error
 
     def config(self) -> Config:
         """The configuration that the container was created with."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posix
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,16 @@ def test_state_root(monkeypatch: pytest.MonkeyPatch, words: list[str], euid: int
 def test_relative_root() -> None:
     """A relative --root is below the current directory."""
     assert state_root(parse(["--root", "state", "list"])) == f"{os.getcwd()}/state"
+
+
+def test_deleted_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no working directory any more a relative path is an error that says so."""
+    place = tmp_path / "gone"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    place.rmdir()
+    with pytest.raises(Error, match="^state: find the working directory: No such file or directory$"):
+        state_root(parse(["--root", "state", "list"]))
 
 
 @pytest.mark.parametrize("value", [None, b"", b"run"])
