@@ -14,19 +14,10 @@ class Console:
     """The other end of a container's terminal, received over a console socket, which is closed with the `with`."""
 
     def __init__(self, container: Container) -> None:
-        path = container.bundle / "console"
-        self._server = socket.socket(socket.AF_UNIX)
-        # The path of a socket is limited to 107 bytes.
-        here = os.getcwd()
-        os.chdir(container.bundle)
-        try:
-            self._server.bind("console")
-        finally:
-            os.chdir(here)
-        self._server.listen(1)
+        self._server = container.listen("console")
         self._server.settimeout(60)
         container.process["terminal"] = True
-        self.flag = ("--console-socket", path)
+        self.flag = ("--console-socket", container.bundle / "console")
         self.descriptor = -1
 
     def __enter__(self) -> Console:

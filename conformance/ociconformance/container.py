@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import select
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -173,6 +174,19 @@ class Container:
         self.script("exec sleep 1000")
         self.create()
         return self.start()
+
+    def listen(self, name: str) -> socket.socket:
+        """A socket of this name in the bundle, that listens."""
+        server = socket.socket(socket.AF_UNIX)
+        # The path of a socket is limited to 107 bytes.
+        here = os.getcwd()
+        os.chdir(self.bundle)
+        try:
+            server.bind(name)
+        finally:
+            os.chdir(here)
+        server.listen(4)
+        return server
 
     # What can be seen from outside.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import stat
 import sys
 from pathlib import Path
 
@@ -43,6 +44,11 @@ def enter() -> None:
     mount("proc", "/proc", "proc")
     mount("tmpfs", "/run", "tmpfs", data="mode=755")
     WORK.mkdir()
+    # A runtime may change the owner of its standard streams: not of the machine's own null device.
+    null = WORK / "null"
+    os.umask(0)
+    os.mknod(null, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    mount(str(null), os.devnull, flags=_MS_BIND)
     os.umask(0o022)
     if not machine.V2:
         _mount_hierarchies()

@@ -88,13 +88,12 @@ def _cgroup_mounts() -> Iterator[tuple[Path, list[str]]]:
 
 def disk() -> tuple[int, int] | None:
     """The numbers of a block device, or None; rather not of one that the kernel makes up."""
-    made_up = ("loop", "ram")
-    for each in sorted(
-        Path("/sys/block").iterdir(), key=lambda each: (each.name.startswith(made_up), each.name)
-    ):
-        major, minor = (each / "dev").read_text().split(":")
-        return int(major), int(minor)
-    return None
+    devices = Path("/sys/block").iterdir()
+    found = min(devices, key=lambda each: (each.name.startswith(("loop", "ram")), each.name), default=None)
+    if found is None:
+        return None
+    major, minor = (found / "dev").read_text().split(":")
+    return int(major), int(minor)
 
 
 def thaw(group: str) -> None:

@@ -15,6 +15,8 @@ import posix
 from cooper.errors import Error
 
 DEFAULT_RUNTIME = "stave"
+# How long a command waits for another process that has no reason to take long, on a busy machine.
+PATIENCE_S = 60
 
 
 class Settings:

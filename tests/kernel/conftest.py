@@ -16,6 +16,7 @@ import stave as package
 from . import host
 from .bundle import busybox, default_config, make_rootfs
 from .driver import Container, Stave
+from .groups import Groups, below_our_own
 
 MakeContainer = Callable[[], Container]
 _TEST_SECONDS = 180
@@ -135,3 +136,10 @@ def make_container(stave: Stave, workshop: Path, host_unchanged: object) -> Iter
 def container(make_container: MakeContainer) -> Container:
     """A container to be."""
     return make_container()
+
+
+@pytest.fixture
+def make_groups() -> Iterator[Callable[..., Groups]]:
+    """Makes groups below the test's own parent; nothing of them is left afterwards."""
+    with below_our_own() as make:
+        yield make

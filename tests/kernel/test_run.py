@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from collections.abc import Iterator
+from subprocess import Popen
 
 import pytest
 
 from .bundle import without
-from .driver import Container, Stave, killed_at_exit
+from .driver import Container, Outcome, Stave, killed_at_exit
 from .host import alive, eventually
 
 
@@ -28,37 +31,33 @@ def test_ended_by_a_signal(container: Container, name: str) -> None:
     container.run(status=128 + number)
 
 
-def test_first_process_killed(container: Container) -> None:
-    """When KILL ends the first process itself, `run` says 137."""
+@contextlib.contextmanager
+def in_foreground(container: Container) -> Iterator[tuple[Popen[bytes], Outcome]]:
+    """`run` of a program that runs until it is killed."""
     container.runs("sleep", "1000")
     container.write_config()
-    process, _ = container.stave.begin("run", "--bundle", container.bundle, container.id)
-    try:
+    process, outcome = container.stave.begin("run", "--bundle", container.bundle, container.id)
+    with killed_at_exit(process):
         eventually(lambda: container.stave("state", container.id, status=None).status == 0, "it is there")
         eventually(lambda: container.status == "running", "it runs")
+        yield process, outcome
+
+
+def test_first_process_killed(container: Container) -> None:
+    """When KILL ends the first process itself, `run` says 137."""
+    with in_foreground(container) as (process, _):
         container.kill("KILL")
         assert process.wait(60) == 137
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_deleted_by_somebody_else(container: Container) -> None:
     """Who waits in `run` learns how the program ended, also if the container is gone before it looks."""
-    container.runs("sleep", "1000")
-    container.write_config()
-    process, outcome = container.stave.begin("run", "--bundle", container.bundle, container.id)
-    try:
-        eventually(lambda: container.stave("state", container.id, status=None).status == 0, "it is there")
-        eventually(lambda: container.status == "running", "it runs")
+    with in_foreground(container) as (process, outcome):
         process.send_signal(signal.SIGSTOP)
         container.delete("--force")
         process.send_signal(signal.SIGCONT)
         assert process.wait(60) == 137
         assert outcome.errors == ""
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_deleted_at_the_end(container: Container) -> None:

@@ -211,23 +211,19 @@ def sizes() -> list[tuple[str, int]]:
     return [(f"{each >> 20}GB" if each >= 1 << 20 else f"{each >> 10}MB", each << 10) for each in kib]
 
 
-@covers("linux/resources/hugepages/limit")
-def test_hugepages(container: Container) -> None:
-    """The huge pages of every size are limited."""
+@pytest.mark.parametrize(
+    "file",
+    [
+        case("", covers="linux/resources/hugepages/limit", id="limit"),
+        case("rsvd.", covers="linux/resources/hugepages/reservation", id="reservation"),
+    ],
+)
+def test_hugepages(container: Container, file: str) -> None:
+    """The huge pages of every size are limited, and the reservations where the kernel can."""
     need("hugetlb")
     container.resources(hugepageLimits=[{"pageSize": name, "limit": 4 * size} for name, size in sizes()])
-    end = "max" if machine.V2 else "limit_in_bytes"
-    found = limits(container, "hugetlb", *(f"hugetlb.{name}.{end}" for name, _ in sizes()))
-    assert found == [str(4 * size) for _, size in sizes()]
-
-
-@covers("linux/resources/hugepages/reservation")
-def test_hugepage_reservations(container: Container) -> None:
-    """The reservations are limited where the kernel can."""
-    need("hugetlb")
-    container.resources(hugepageLimits=[{"pageSize": name, "limit": 4 * size} for name, size in sizes()])
-    end = "rsvd.max" if machine.V2 else "rsvd.limit_in_bytes"
-    found = limits(container, "hugetlb", *(f"hugetlb.{name}.{end}" for name, _ in sizes()))
+    file += "max" if machine.V2 else "limit_in_bytes"
+    found = limits(container, "hugetlb", *(f"hugetlb.{name}.{file}" for name, _ in sizes()))
     assert found == [str(4 * size) for _, size in sizes()]
 
 

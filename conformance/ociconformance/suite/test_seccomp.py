@@ -232,14 +232,7 @@ class Agent:
         if features is not None and "SCMP_ACT_NOTIFY" not in actions:
             pytest.skip(f"{UNCLAIMED}: SCMP_ACT_NOTIFY")
         self.path = container.bundle / "agent"
-        self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        here = os.getcwd()
-        os.chdir(container.bundle)
-        try:
-            self._server.bind("agent")
-        finally:
-            os.chdir(here)
-        self._server.listen(4)
+        self._server = container.listen("agent")
         self._server.settimeout(5)
         self.first = b""
         self.data = b""

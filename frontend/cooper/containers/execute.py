@@ -14,6 +14,7 @@ from cooper.containers.lookup import open_database, running
 from cooper.containers.options import read_environment
 from cooper.containers.runtime import Runtime
 from cooper.errors import Conflict, UsageError
+from cooper.settings import PATIENCE_S
 from ocispec import jsontext
 
 TYPE_CHECKING = False
@@ -104,8 +105,8 @@ def _run(driver: Runtime, container: Container, log: str, file: str, given: dict
     words = ["exec", "--process", file]
     streams = (STDIN if given["interactive"] else -1, STDOUT, STDERR)
     if given["detach"]:
-        words.append("--detach")
-        streams = (-1, -1, -1)
+        command = driver.command(log, *words, "--detach", container.id)
+        return _result(runtime.run_program(command, seconds=PATIENCE_S), container, log)
     if given["tty"] and not posix.isatty(STDIN):
         return _on_own_terminal(driver, container, log, words)
     if given["tty"]:

@@ -15,7 +15,7 @@ from cooper.containers.mounts import entries
 from cooper.containers.runtime import Runtime, last_error, own_program, start_error
 from cooper.containers.settle import clear_run_directory, settle_locked
 from cooper.errors import Conflict
-from cooper.settings import make_directory
+from cooper.settings import PATIENCE_S, make_directory
 from cooper.supervisor import client
 from ocispec import jsontext
 
@@ -89,7 +89,7 @@ def _await_start(supervisor: client.Supervisor) -> tuple[bytes, bytes]:
     except TimeoutError:
         supervisor.send(client.STOP, b"SIGKILL 0")
     try:
-        supervisor.wait(client.FAILED, client.FINISHED, seconds=client.PATIENCE_S)
+        supervisor.wait(client.FAILED, client.FINISHED, seconds=PATIENCE_S)
     except TimeoutError:
         supervisor.kill()
     return client.FAILED, f"the runtime has not started it in {START_SECONDS} s".encode()

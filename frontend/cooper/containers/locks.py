@@ -6,7 +6,7 @@ import fcntl
 import posix
 
 from cooper.errors import Conflict, NotFound
-from cooper.settings import make_directory
+from cooper.settings import PATIENCE_S, make_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from cooper.settings import Settings
 
-PATIENCE_S = 60
 _FLAGS = posix.O_CREAT | posix.O_RDWR | posix.O_CLOEXEC | posix.O_NOFOLLOW
 
 

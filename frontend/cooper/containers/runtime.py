@@ -8,7 +8,7 @@ import sys
 import cooper
 from cooper.containers.record import read_file
 from cooper.errors import Error, NotExecutable, ProgramNotFound
-from cooper.settings import DEFAULT_RUNTIME, find_program
+from cooper.settings import DEFAULT_RUNTIME, PATIENCE_S, find_program
 from ocispec import jsontext
 from ocispec.errors import InvalidJSON
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from cooper.settings import Settings
 
-# For a command of the runtime that waits for nobody, on a busy machine.
-PATIENCE_S = 60
 # Python ignores these, and ignoring is inherited.
 IGNORED = (13, 25)  # SIGPIPE, SIGXFSZ
 

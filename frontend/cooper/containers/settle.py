@@ -11,6 +11,7 @@ import time
 from cooper.containers import network, record, rootfs
 from cooper.containers.locks import ContainerLock, is_held
 from cooper.errors import Error
+from cooper.settings import PATIENCE_S
 from cooper.supervisor import client
 
 TYPE_CHECKING = False
@@ -155,7 +156,7 @@ def supervisor_of(settings: Settings, database: Database, container: Container) 
 
     Raises: Error if there is a supervisor that takes no connection.
     """
-    deadline = time.monotonic() + client.PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         supervisor = client.connect(settings, container.id)
         if supervisor is not None:

@@ -8,6 +8,7 @@ from cooper.cli.output import warn
 from cooper.containers import record
 from cooper.containers.settle import clean_up, supervisor_of
 from cooper.errors import Conflict
+from cooper.settings import PATIENCE_S
 from cooper.supervisor import client
 
 TYPE_CHECKING = False
@@ -56,7 +57,7 @@ class Stopping:
         """
         settings, database = self._settings, self._database
         if self._supervisor is not None:
-            patience = self._seconds + client.PATIENCE_S / 2 if self._seconds >= 0 else FOREVER
+            patience = self._seconds + PATIENCE_S / 2 if self._seconds >= 0 else FOREVER
             try:
                 self._supervisor.wait(client.FINISHED, client.FAILED, seconds=patience)
             except TimeoutError:

@@ -10,6 +10,7 @@ import time
 
 from cooper.containers.runtime import last_error, own_program, spawn
 from cooper.errors import Error
+from cooper.settings import PATIENCE_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ CHUNK = 32768
 _PACKET = CHUNK + 1
 # Above all numbers that a child expects something at.
 _HIGH = 10
-# For an answer that takes a command of the runtime, on a busy machine.
-PATIENCE_S = 60
 
 
 class Supervisor:

@@ -13,6 +13,7 @@ from _signal import SIGKILL
 from errno import EINVAL
 
 from stave.errors import KernelError
+from stave.host.facts import write_all
 from stave.native import module as native
 from stave.plan.operations import SOURCE_LINK, SOURCE_MAP_ALL, SOURCE_RECURSIVE, SOURCE_SLAVE, WAITS
 from stave.plan.program import TRACED, Program, encode
@@ -172,19 +173,19 @@ class Executor:
         self._control, theirs = native.socket_pair()
         data = encode(self.program, self._descriptors, TRACED if self._traced else 0)
         program = posix.memfd_create("program", posix.MFD_CLOEXEC)
-        view = memoryview(data)
-        while view:
-            view = view[posix.write(program, view) :]
+        write_all(program, data)
         image = native.init_image(self._state_directory)
         listener = self._descriptors.get("listener", -1)
         arguments = ["stave-init", str(theirs), str(program), str(listener)]
         kept = [theirs, program, *self._descriptors.values()]
         self._gone_at = time.monotonic_ns()
-        self.pid = native.launch(
-            image, arguments, self._streams, operation.arguments[0], self._preserve_fds, kept
-        )
-        for descriptor in (theirs, program, image):
-            posix.close(descriptor)
+        try:
+            self.pid = native.launch(
+                image, arguments, self._streams, operation.arguments[0], self._preserve_fds, kept
+            )
+        finally:
+            for descriptor in (theirs, program, image):
+                posix.close(descriptor)
 
     def _open_source(self, operation: Operation) -> None:
         source, target, options, ids = operation.arguments

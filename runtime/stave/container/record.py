@@ -1,9 +1,9 @@
 """The record: what the launcher needs of a container to answer for it without an interpreter.
 
-``start``, ``state``, ``kill`` and ``delete`` of a simple container, and the ``list`` of such, are carried out by the launcher itself
-(``native/launcher/answer.c``). It reads ``record`` in the state directory; without that file, or whenever
-something is not as expected, it leaves the command to Python. So this module alone decides which containers
-are simple. A record counts only as long as the state.json that it was made from is there.
+``start``, ``state``, ``kill`` and ``delete`` of a simple container, and the ``list`` of such, are carried out
+by the launcher itself (``native/launcher/answer.c``). It reads ``record`` in the state directory; without that
+file, or whenever something is not as expected, it leaves the command to Python. So this module alone decides
+which containers are simple. A record counts only as long as the state.json that it was made from is there.
 
 Its form, numbers in the machine's byte order: the head (magic, then numbers of 8 bytes as in `_encode`), then
 texts, each a length of 4 bytes, the bytes, and a zero byte.

@@ -23,7 +23,7 @@ import time
 from ocispec.errors import InvalidJSON
 from ocispec.jsontext import dumps, loads
 from stave.errors import ContainerExists, ContainerNotFound, DamagedState, Error, KernelError, StateError
-from stave.host.facts import read_file
+from stave.host.facts import read_file, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,9 +166,7 @@ class Container:
         try:
             descriptor = posix.open(temporary, flags, 0o600)
             try:
-                view = memoryview(data)
-                while view:
-                    view = view[posix.write(descriptor, view) :]
+                write_all(descriptor, data)
             finally:
                 posix.close(descriptor)
             posix.rename(temporary, f"{self.directory}/{name}")

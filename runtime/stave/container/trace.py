@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 
 from ocispec.jsontext import dumps
+from stave.host.facts import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ def write_trace(path: str, times: Sequence[tuple[str, str, int, int]]) -> None:
     data = dumps({"traceEvents": names + events, "displayTimeUnit": "ms"}).encode()
     descriptor = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o644)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[posix.write(descriptor, view) :]
+        write_all(descriptor, data)
     finally:
         posix.close(descriptor)

@@ -139,6 +139,13 @@ def read_file(path: str) -> str:
         posix.close(descriptor)
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """The whole of the data has been written. Raises: OSError"""
+    view = memoryview(data)
+    while view:
+        view = view[posix.write(descriptor, view) :]
+
+
 def parse_mountinfo(text: str) -> CgroupLayout:
     """The cgroup hierarchies among the mounts of proc_pid_mountinfo(5); the first mount of each counts.
 

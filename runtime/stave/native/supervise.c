@@ -14,6 +14,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#define MESSAGES_MAX 1024 /* more than a socket holds: net.unix.max_dgram_qlen */
+
 /* One direction of the terminal: bytes read but not yet taken by the other side. Bounded, so that a
  * writer nobody reads from is slowed down and not remembered. */
 struct flow {
@@ -128,8 +130,8 @@ static int wait_loop(int signals, int pid, int master, int ready_from, int ready
 		if (waits[0].revents)
 			take_signal(signals, pid, master);
 	}
-	/* Also that it was ready, just before its end. */
-	for (struct pollfd said = {ready_from, POLLIN, 0}; poll(&said, 1, 0) > 0;)
+	/* Also that it was ready, just before its end; but not for ever, as a process that is left may go on sending. */
+	for (int messages = 0; ready_from >= 0 && messages < MESSAGES_MAX; messages++)
 		if (pass_ready(ready_from, ready_to))
 			break;
 	/* What the program wrote last is still in the terminal; what its children may yet write is not waited for. */

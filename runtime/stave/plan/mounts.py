@@ -142,29 +142,29 @@ def plan_mounts(
         options = parse_options(entry.get("options", ()))
         target = clean(entry["destination"])
         kind = entry.get("type", "")
-        maps_ids = options.idmap or bool(entry.get("uidMappings"))
-        if not options.remount:
-            _finish_covered(planned, target)
         if options.remount:
             _add_remount(steps, pointer, target, options)
-        elif options.bind or kind == "bind":
+            continue
+        _finish_covered(planned, target)
+        is_bind = options.bind or kind == "bind"
+        ids = None
+        if options.idmap or entry.get("uidMappings"):
+            if not is_bind and (kind == "cgroup" or namespaces.own & CLONE_NEWUSER):
+                raise ConfigError(f"{pointer}/options", _UNMAPPABLE)
+            from stave.plan.mapped_mounts import MappedMounts
+
+            mapped = mapped or MappedMounts(linux, namespaces, facts)
+            ids = mapped.name(pointer, entry, options)
+        if is_bind:
             if not namespaces.own & CLONE_NEWNS:
                 # Among the caller's own mounts, what is mounted in a bind must not appear in its source.
                 options.propagation = options.propagation or MS_PRIVATE | MS_REC
-            ids = None
-            if maps_ids:
-                from stave.plan.mapped_mounts import MappedMounts
-
-                mapped = mapped or MappedMounts(linux, namespaces, facts)
-                ids = mapped.name(pointer, entry, options)
             source = _bind_source(pointer, entry, bundle)
             if opened or ids:
                 planned.sources.append(_open_source(pointer, source, target, options, ids))
             _add_bind(steps, pointer, source, target, options, MOUNT_OPENED if opened or ids else 0)
         elif options.copy_link or options.link_source or options.link_target:
             raise ConfigError(f"{pointer}/options", "what is said of links is for bind mounts only")
-        elif maps_ids and (kind == "cgroup" or namespaces.own & CLONE_NEWUSER):
-            raise ConfigError(f"{pointer}/options", _UNMAPPABLE)
         elif kind == "cgroup":
             cgroups.add(pointer, target, options)
         elif kind == "sysfs" and sysfs_refused:
@@ -179,15 +179,9 @@ def plan_mounts(
                 from stave.plan.labels import label_mounted, label_options
 
                 options.parameters += label_options(label, kind)
-            flags = 0
-            if maps_ids:
-                from stave.plan.mapped_mounts import MappedMounts
-
-                mapped = mapped or MappedMounts(linux, namespaces, facts)
-                ids = mapped.name(pointer, entry, options)
+            if ids:
                 planned.sources.append(Operation("send_user_namespace", pointer, (ids, target)))
-                flags = MOUNT_MAPPED
-            _add_mount(steps, pointer, entry, target, options, flags)
+            _add_mount(steps, pointer, entry, target, options, MOUNT_MAPPED if ids else 0)
             if label:
                 label_mounted(steps, pointer, label, kind, target)
     if mapped:

@@ -45,7 +45,7 @@ static bool names_are_in_files(void)
 		if (strncmp(line, "passwd:", 7) == 0) {
 			const char *source = line + 7 + strspn(line + 7, " \t");
 
-			first = strncmp(source, "files", 5) == 0 && isspace(source[5]);
+			first = strncmp(source, "files", 5) == 0 && isspace((unsigned char)source[5]);
 		}
 	if (file)
 		fclose(file);
