@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from urllib.parse import quote, urljoin
 
 from ociimage.documents import MAX_DOCUMENT, Descriptor
@@ -125,18 +126,11 @@ class _Push:
 
     def _blob(self, blob: Descriptor, elsewhere: str) -> None:
         """The blob is in the repository."""
-
-        def exists() -> bool:
-            path = f"/v2/{self._reference.path}/blobs/{blob.digest}"
-            response = self._client.request("HEAD", path, self._scope, expected=(200, 404))
-            self._client.finish(response)
-            return response.status == 200
-
-        if retried(self._client, exists):
-            self._report("exists", blob.digest, blob.size, blob.size)
-            return
         for attempt in range(RETRIES):
             try:
+                if self._exists(blob):
+                    self._report("exists", blob.digest, blob.size, blob.size)
+                    return
                 location = self._begin(blob, elsewhere if attempt == 0 else "")
                 if location:
                     self._upload(blob, location)
@@ -145,6 +139,12 @@ class _Push:
                 if attempt == RETRIES - 1 or not is_temporary(error) or self._stopped.is_set():
                     raise
             self._client.pause(0.5 * 2**attempt)
+
+    def _exists(self, blob: Descriptor) -> bool:
+        path = f"/v2/{self._reference.path}/blobs/{blob.digest}"
+        response = self._client.request("HEAD", path, self._scope, expected=(200, 404))
+        self._client.finish(response)
+        return response.status == 200
 
     def _begin(self, blob: Descriptor, elsewhere: str) -> str:
         """The place to upload to; "" if the registry has taken the blob from another repository."""
@@ -177,7 +177,7 @@ class _Push:
                 if attempt == RETRIES - 1 or not is_temporary(error) or self._stopped.is_set():
                     raise
             self._client.pause(0.5 * 2**attempt)
-            location, offset = self._progress_there(location)
+            location, offset = retried(self._client, partial(self._progress_there, location))
         separator = "&" if "?" in location else "?"
         url = f"{location}{separator}digest={quote(blob.digest)}"
         response = self._client.request("PUT", url, self._scope, body=b"", expected=(201, 204), follow=False)
