@@ -26,21 +26,20 @@ def run(invocation: Invocation) -> int:
 
     def wait(name: str) -> None:
         container = find(settings, database, name)
-        supervisor = (
-            supervisor_of(settings, database, container) if container.state == record.RUNNING else None
-        )
-        if supervisor is not None:
-            kind, data = supervisor.wait(client.EXITED)
-            if container.options["restart"]["name"] == "no":
-                # Up to then it is still in the runtime's hands, and shown as running.
-                supervisor.wait(client.FINISHED)
-                clean_up(settings, database, container.id)
-            supervisor.close()
-            if kind:
-                print_line(data.split()[0].decode())
-                return
+        while container.state == record.RUNNING:
+            supervisor = supervisor_of(settings, database, container)
+            if supervisor is not None:
+                kind, data = supervisor.wait(client.EXITED)
+                if container.options["restart"]["name"] == "no":
+                    # Up to then it is still in the runtime's hands, and shown as running.
+                    supervisor.wait(client.FINISHED)
+                    clean_up(settings, database, container.id)
+                supervisor.close()
+                if kind:
+                    return print_line(data.split()[0].decode())
+            # It ended just before it could tell: what it was is in the record, if that is there still.
+            container = find(settings, database, container.id)
         clean_up(settings, database, container.id)
-        now = record.get(database, container.id)
-        print_line(str(now.exit_status if now else 0))
+        print_line(str(record.find(database, container.id).exit_status))
 
     return for_each(invocation.arguments, wait)

@@ -55,6 +55,8 @@ static void drop(struct client *client)
 	loop_remove(&client->watch);
 	if (wants & WANTS_INPUT && settings.input_once)
 		input_end();
+	if (wants && settings.hang_up)
+		streams_hang_up();
 	unblock_streams(owed);
 	if (wants & IS_CARETAKER)
 		life_done(false);
@@ -240,6 +242,9 @@ static void answer(struct client *client, char *packet, size_t length)
 			life_policy(text, strtol(number, NULL, 10));
 		}
 		break;
+	case ASK_LEAVE:
+		settings.hang_up = false;
+		break;
 	case ASK_DONE:
 		life_done(true);
 		break;
@@ -283,14 +288,21 @@ static struct client *add(int fd)
 	return NULL;
 }
 
-static void listener_ready(struct watch *watch, uint32_t events)
+static struct client *take_client(void)
 {
-	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(listener.fd, NULL, NULL, SOCK_CLOEXEC);
 	struct client *client = fd < 0 ? NULL : add(fd);
 
-	(void)events;
 	if (client)
 		bring_up_to_date(client);
+	return client;
+}
+
+static void listener_ready(struct watch *watch, uint32_t events)
+{
+	(void)watch;
+	(void)events;
+	take_client();
 }
 
 void clients_listen(void)
@@ -308,9 +320,14 @@ void clients_listen(void)
 	loop_add(&listener, EPOLLIN);
 }
 
+/* Whoever has connected by now is told how it ended, and may have asked to clean up. */
 void clients_unlisten(void)
 {
+	struct client *client;
+
 	file_remove("control");
+	while ((client = take_client()))
+		client_ready(&client->watch, EPOLLIN);
 	loop_remove(&listener);
 }
 

@@ -16,7 +16,7 @@ import pytest
 from cooper.settings import Settings
 from cooper.supervisor import client
 
-from ..host import eventually, limits
+from ..host import alive, eventually, limits
 from .program import Cooper
 from .test_supervisor import supervisor_of
 
@@ -63,6 +63,25 @@ def test_a_stop_is_not_undone_by_a_failed_check(cooper: Cooper, tmp_path: Path, 
     slow.run("run", "-d", "--name", "one", *check, *flags, "busybox", "sleep", "1000")
     cooper.run("rm", "-f", "one")
     assert (tmp_path / "failing").exists()
+
+
+def test_who_comes_at_the_very_end_is_told(cooper: Cooper, tmp_path: Path) -> None:
+    """A client that connects while the supervisor learns that all is done still gets the exit status."""
+    slow = held(cooper, tmp_path, "delete", "touch $place/deleting; until_ test -e $place/go")
+    slow.run("run", "-d", "--name", "one", "--network", "none", "busybox", "sh", "-c", "exit 3")
+    eventually((tmp_path / "deleting").exists, "the container has ended")
+    supervisor = supervisor_of(cooper, "one")
+    os.kill(supervisor, signal.SIGSTOP)
+    (tmp_path / "go").touch()
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children")
+    eventually(lambda: not any(alive(int(pid)) for pid in children.read_text().split()), "it is deleted")
+    late = connection(cooper)
+    late.send(client.ATTACH, bytes([client.CARETAKER]))
+    os.kill(supervisor, signal.SIGCONT)
+    assert late.wait(client.EXITED, seconds=60) == (client.EXITED, b"3 0")
+    assert late.wait(client.FINISHED, seconds=60)[0] == client.FINISHED
+    late.close()
+    assert cooper.out("wait", "one") == "3"
 
 
 def test_a_check_ends_before_the_next_life(cooper: Cooper, tmp_path: Path) -> None:
