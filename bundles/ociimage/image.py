@@ -133,19 +133,21 @@ class Image:
         """What `image inspect` shows, with docker's names."""
         from ociimage.reference import parse
 
-        config = self.config
+        config, size = self.config, self.size
         return {
             "Id": self.id,
             "RepoTags": [parse(name).familiar for name in self.tags],
             "RepoDigests": [parse(name).familiar for name in self.names if "@" in name],
             "Digest": self.digest,
+            "Parent": "",
             "Comment": config["history"][-1].get("comment", "") if config["history"] else "",
             "Created": config.get("created") or "",
             "Author": config.get("author") or "",
             "Architecture": config.get("architecture") or "",
             "Variant": config.get("variant") or "",
             "Os": config.get("os") or "",
-            "Size": self.size,
+            "Size": size,
+            "VirtualSize": size,
             "Config": self.container_config,
             "RootFS": {"Type": "layers", "Layers": self.diff_ids},
             "ManifestType": self.descriptor.media_type,

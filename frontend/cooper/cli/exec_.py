@@ -19,7 +19,7 @@ COMMAND = Command(
         Flag("workdir", "w", TEXT, "DIR", "the working directory (default: the container's)"),
         Flag("user", "u", TEXT, "USER[:GROUP]", "names or numbers (default: the container's)"),
         Flag("privileged", "", BOOL, text="with all capabilities"),
-        Flag("detach-keys", "", TEXT, "KEYS", "taken for docker's sake: the program ends with its terminal", hidden=True),
+        Flag("detach-keys", "", TEXT, "KEYS", "with -t: what leaves the program running (default: ctrl-p,ctrl-q)"),
     ),
     examples=(
         ("cooper exec -it web sh", "a shell in the running container web"),

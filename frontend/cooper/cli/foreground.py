@@ -12,8 +12,12 @@ import select
 import termios
 
 from cooper.cli.output import STDERR, STDIN, STDOUT, write
+from cooper.containers.record import read_file
 from cooper.errors import UsageError
+from cooper.settings import environment
 from cooper.supervisor import client
+from ocispec import jsontext
+from ocispec.errors import InvalidJSON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +31,21 @@ DETACHED = -1
 _PROXIED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTERM", "SIGCONT", "SIGTSTP")
 
 
+def detach_keys(text: str) -> bytes:
+    """The keys given, or else those of docker's config.json, or else its default. Raises: UsageError."""
+    return parse_detach_keys(text or _configured() or DETACH_KEYS)
+
+
+def _configured() -> str:
+    directory = environment("DOCKER_CONFIG") or f"{environment('HOME')}/.docker"
+    try:
+        config = jsontext.loads(read_file(f"{directory}/config.json"))
+    except (OSError, InvalidJSON):
+        return ""
+    keys = config.get("detachKeys") if isinstance(config, dict) else None
+    return keys if isinstance(keys, str) else ""
+
+
 def parse_detach_keys(text: str) -> bytes:
     """``ctrl-p,ctrl-q`` as the bytes that a terminal sends; "" is none."""
     keys = b""
@@ -37,7 +56,7 @@ def parse_detach_keys(text: str) -> bytes:
         elif key.lower() != letter and len(letter) == 1 and "@" <= letter.upper() <= "_":
             keys += bytes([ord(letter.upper()) - 64])
         else:
-            raise UsageError(f"--detach-keys: {key!r} is neither a character nor ctrl-x")
+            raise UsageError(f"detach keys: {key!r} is neither a character nor ctrl-x")
     return keys
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cooper.cli.command import IMAGE, TEXT, Command, Flag, Invocation
-from cooper.cli.output import print_line
 
 COMMAND = Command(
     arguments="IMAGE ...",
@@ -19,15 +18,8 @@ COMMAND = Command(
 
 
 def run(invocation: Invocation) -> int:
-    """What is known of the images is shown."""
-    from cooper.cli.template import print_rows
-    from cooper.containers.images import open_store
-    from ocispec import jsontext
+    """What is known of the images is shown; the exit status is 1 if one does not exist."""
+    from cooper.containers.inspection import inspect_objects
 
-    store = open_store(invocation.settings)
-    rows = [store.resolve(name).inspect() for name in invocation.arguments]
-    if invocation.options["format"]:
-        print_rows(rows, invocation.options["format"], {})
-    else:
-        print_line(jsontext.dumps(rows, indent=4))
-    return 0
+    invocation.options["size"] = False
+    return inspect_objects(invocation, "image")

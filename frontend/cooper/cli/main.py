@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 # Of these an exit status below 125 is the container's own; all others fail with 1, as docker's do.
-RUNS_PROGRAMS = ("run", "create", "start", "exec", "healthcheck run")
+RUNS_PROGRAMS = ("run", "create", "start")
 
 
 def main() -> None:

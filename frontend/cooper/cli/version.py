@@ -17,18 +17,26 @@ def run(invocation: Invocation) -> int:
     runtime = _runtime(invocation)
     form = invocation.options.get("format", "")
     versions = {"Version": cooper.__version__, "Runtime": runtime}
-    if form == "json":
-        from ocispec import jsontext
+    if form:
+        from cooper.cli.template import print_rows
 
-        print_line(jsontext.dumps(versions))
-    elif form:
-        from cooper.cli.template import Template
-
-        print_line(Template(form).render({**versions, "Client": versions, "Server": versions}))
+        print_rows([_both(versions)], form, {})
     else:
         print_line(f"cooper version {cooper.__version__}")
         print_line(f"runtime: {runtime}")
     return 0
+
+
+def _both(versions: dict[str, str]) -> dict[str, object]:
+    """As docker tells of its client and its server, which are one program here."""
+    import posix
+
+    from ociimage.importing import host_platform
+
+    platform = host_platform()
+    kernel = posix.uname().release
+    one = {**versions, "Os": platform["os"], "Arch": platform["architecture"], "KernelVersion": kernel}
+    return {**versions, "Client": one, "Server": one}
 
 
 def _runtime(invocation: Invocation) -> str:

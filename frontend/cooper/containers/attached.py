@@ -69,9 +69,9 @@ def shown(streams: list[str]) -> tuple[str, ...]:
 def _keys(text: str, detach: bool) -> bytes:
     if detach and not text:
         return b""
-    from cooper.cli.foreground import DETACH_KEYS, parse_detach_keys
+    from cooper.cli.foreground import detach_keys
 
-    return parse_detach_keys(text or DETACH_KEYS)
+    return detach_keys(text)
 
 
 def _write_id(path: str, container_id: str) -> None:

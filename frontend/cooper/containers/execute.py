@@ -1,6 +1,6 @@
 """`cooper exec`: one more program in a container, by the runtime's `exec` in the foreground.
 
-The runtime has the terminal and the streams itself: nothing is copied on the way.
+The runtime has the streams itself: nothing is copied on the way. A terminal is a supervisor's, as a container's is.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 import _signal
 import posix
 
-from cooper.cli.output import STDERR, STDIN, STDOUT
+from cooper.cli.output import STDERR, STDIN, STDOUT, write
 from cooper.containers import record, runtime
 from cooper.containers.lookup import open_database, running
+from cooper.containers.names import new_id
 from cooper.containers.options import read_environment
 from cooper.containers.runtime import Runtime
 from cooper.errors import Conflict, UsageError
 from cooper.settings import PATIENCE_S
+from cooper.supervisor import client
 from ocispec import jsontext
 
 TYPE_CHECKING = False
@@ -30,9 +32,8 @@ def execute(invocation: Invocation) -> int:
     """The program's exit status; 0 for a detached one that was started."""
     settings, given = invocation.settings, invocation.options
     name, *arguments = invocation.arguments
-    if given["tty"] and given["detach"]:
-        raise UsageError("-t is for a program in the foreground", "leave out -d or -t")
-    if given["tty"] and given["interactive"] and not posix.isatty(STDIN):
+    attached = given["tty"] and given["interactive"] and not given["detach"]
+    if attached and not posix.isatty(STDIN):
         raise UsageError("-t needs a terminal, and standard input is none", "leave out -t")
     return _execute(settings, running(settings, open_database(settings), name), given, arguments)
 
@@ -56,8 +57,11 @@ def _execute(settings: Settings, container: Container, given: dict[str, Any], ar
     base = f"{settings.run_directory(container.id)}/exec-{posix.getpid()}"
     log, file = f"{base}.log", f"{base}.json"
     record.write_file(file, jsontext.dumps(process).encode())
+    driver = Runtime(settings, container.options["runtime"])
     try:
-        return _run(Runtime(settings, container.options["runtime"]), container, log, file, given)
+        if given["tty"]:
+            return _on_terminal(settings, driver, container, file, given)
+        return _run(driver, container, log, file, given)
     finally:
         runtime.forget(log)
         runtime.forget(file)
@@ -106,11 +110,8 @@ def _run(driver: Runtime, container: Container, log: str, file: str, given: dict
     streams = (STDIN if given["interactive"] else -1, STDOUT, STDERR)
     if given["detach"]:
         command = driver.command(log, *words, "--detach", container.id)
-        return _result(runtime.run_program(command, seconds=PATIENCE_S), container, log)
-    if given["tty"] and not posix.isatty(STDIN):
-        return _on_own_terminal(driver, container, log, words)
-    if given["tty"]:
-        streams = (STDIN, STDOUT, STDERR)
+        status = runtime.run_program(command, seconds=PATIENCE_S)
+        return _complain(container, runtime.complaint(log) or f"ended with {status}") if status else 0
     child = runtime.spawn(driver.command(log, *words, container.id), streams)
     for number in (_signal.SIGINT, _signal.SIGQUIT):  # a terminal sends these to the runtime as well
         _signal.signal(number, _signal.SIG_IGN)
@@ -119,23 +120,60 @@ def _run(driver: Runtime, container: Container, log: str, file: str, given: dict
     return _result(runtime.wait_for(child), container, log)
 
 
+def _complain(container: Container, complaint: str) -> int:
+    """What the runtime says is on standard error; docker's status for it."""
+    error = runtime.start_error(f"exec in {container.name}", complaint)
+    write(STDERR, f"cooper: {error}\n")
+    return error.status
+
+
 def _result(status: int, container: Container, log: str) -> int:
     """The exit status; of a program that could not be run docker's, the runtime having said why on standard error."""
     complaint = runtime.complaint(log) if status else ""
     return runtime.start_error(f"exec in {container.name}", complaint).status if complaint else status
 
 
-def _on_own_terminal(driver: Runtime, container: Container, log: str, words: list[str]) -> int:
-    """For -t without a terminal here: the program gets one, and what it writes there is copied."""
-    master, slave = posix.openpty()
-    child = runtime.spawn(driver.command(log, *words, container.id), (slave, slave, slave))
-    posix.close(slave)
-    while True:
-        try:
-            data = posix.read(master, 65536)
-        except OSError:  # the last program that had the terminal has ended
-            break
-        if not data:
-            break
-        posix.write(STDOUT, data)
-    return _result(runtime.wait_for(child), container, log)
+def _on_terminal(
+    settings: Settings, driver: Runtime, container: Container, file: str, given: dict[str, Any]
+) -> int:
+    """The program has a terminal, which a supervisor of its own holds: it can be left running.
+
+    Who only goes away hangs up, as at any terminal.
+    """
+    from cooper.cli.foreground import DETACHED, Foreground, detach_keys, terminal_size
+
+    name = f"{container.id}/exec-{new_id()[:12]}"
+    directory = settings.run_directory(name)
+    keys = b"" if given["detach"] else detach_keys(given["detach-keys"])
+    try:
+        posix.mkdir(directory, 0o700)
+    except FileNotFoundError as error:
+        raise Conflict(f"the container {container.name} ended meanwhile") from error
+    rows, columns = terminal_size()
+    words = [
+        "exec",
+        "--process",
+        file,
+        "--detach",
+        "--pid-file",
+        f"{directory}/pid",
+        "--console-socket",
+        "@console",
+    ]
+    values: dict[str, str | int | list[str]] = {
+        "id": container.id, "run": driver.command(f"{directory}/runtime.log", *words, container.id), "restart": "no",
+        "terminal": 1, "input": int(given["interactive"]), "hang-up": int(not given["detach"]), "rows": rows,
+        "columns": columns,
+    }  # fmt: skip
+    wants = client.CARETAKER | client.WANTS_OUTPUT | (client.WANTS_INPUT if given["interactive"] else 0)
+    supervisor = client.start(settings, name, values, 0 if given["detach"] else wants)
+    kind, data = supervisor.wait(client.STARTED, client.FAILED, seconds=PATIENCE_S)
+    if kind != client.STARTED:
+        supervisor.send(client.DONE)
+        complaint = runtime.last_error(data.decode("utf-8", "replace")) or "its supervisor ended"
+        return _complain(container, complaint)
+    if given["detach"]:
+        return 0
+    status = Foreground(supervisor, given["interactive"], True, keys, proxy=False).run()
+    supervisor.send(client.LEAVE if status == DETACHED else client.DONE)
+    return 0 if status == DETACHED else status

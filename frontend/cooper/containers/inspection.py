@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import posix
 import time
 
 from cooper.containers import record
 from cooper.containers.launch import cgroup_path
 from cooper.containers.lookup import find, open_database
 from cooper.containers.mounts import source_of
+from cooper.containers.network import port_bindings
 from cooper.errors import NotFound, UsageError
 from ocispec import jsontext
 
@@ -94,9 +96,11 @@ def inspect(settings: Settings, container: Container) -> dict[str, Any]:
         "State": _state(settings, container),
         "Image": container.image_id,
         "ImageName": container.image,
+        **_files(container, options, directory),
         "Name": container.name,
         "RestartCount": container.restarts,
-        "LogPath": f"{directory}/log" if options["log"]["driver"] != "none" else "",
+        "Platform": "linux",
+        **_storage(settings, container),
         "BundlePath": directory,
         "OCIRuntime": options["runtime"],
         "Rootfs": options["rootfs"],
@@ -105,8 +109,12 @@ def inspect(settings: Settings, container: Container) -> dict[str, Any]:
             "Hostname": options["hostname"] or container.short_id,
             "Domainname": options["domainname"],
             "User": options["user"] or image.get("User") or "",
+            "AttachStdin": options["interactive"] and not options["detached"],
+            "AttachStdout": not options["detached"],
+            "AttachStderr": not options["detached"],
             "Tty": options["tty"],
             "OpenStdin": options["interactive"],
+            "StdinOnce": options["interactive"] and not options["detached"],
             "Env": _environment(settings, container, options, image),
             "Cmd": options["args"] or image.get("Cmd") or [],
             "Entrypoint": image.get("Entrypoint") if options["entrypoint"] is None else options["entrypoint"],
@@ -116,12 +124,49 @@ def inspect(settings: Settings, container: Container) -> dict[str, Any]:
             "Annotations": options["annotations"],
             "StopSignal": options["stop_signal"],
             "StopTimeout": options["stop_timeout"],
-            "Healthcheck": options["health"],
+            "Healthcheck": _health_check(options),
             "ExposedPorts": image.get("ExposedPorts") or {},
             "Volumes": image.get("Volumes") or {},
         },
         "HostConfig": _host_config(container, options),
-        "NetworkSettings": _network_settings(settings, container),
+        "NetworkSettings": _network_settings(container),
+    }
+
+
+def _files(container: Container, options: dict[str, Any], directory: str) -> dict[str, str]:
+    """Where the container's files are on the host; "" for those that it has not."""
+    host = options["network"].get("networks") == ["host"]
+    etc = "/etc" if host else directory
+    found = {
+        name: path if host or posix.access(path, posix.F_OK) else ""
+        for name, path in (("HostsPath", f"{etc}/hosts"), ("ResolvConfPath", f"{etc}/resolv.conf"))
+    }
+    return {**found, "LogPath": f"{directory}/log" if options["log"]["driver"] == "k8s-file" else ""}
+
+
+def _storage(settings: Settings, container: Container) -> dict[str, Any]:
+    """The layers of a container that was made of an image."""
+    if not container.image_id:
+        return {"Driver": "", "GraphDriver": {"Name": "", "Data": {}}}
+    from cooper.containers.rootfs import directories
+
+    return {"Driver": "overlay", "GraphDriver": {"Name": "overlay", "Data": directories(settings, container)}}
+
+
+def _health_check(options: dict[str, Any]) -> dict[str, Any] | None:
+    """The check by the image's names for it, which are docker's; durations in nanoseconds."""
+    if options["health"] == {}:
+        return {"Test": ["NONE"]}
+    from cooper.containers.health import health_check
+
+    check = health_check(options)
+    if not check:
+        return None
+    durations = (("Interval", "interval"), ("Timeout", "timeout"), ("StartPeriod", "start"))
+    return {
+        "Test": ["CMD", *check["command"]],
+        **{name: int(check[key] * 1e9) for name, key in durations},
+        "Retries": check["retries"],
     }
 
 
@@ -219,11 +264,20 @@ def _host_config(container: Container, options: dict[str, Any]) -> dict[str, Any
             if mount["type"] != "tmpfs"
         ],
         "NetworkMode": (options["network"].get("networks") or ["default"])[0],
+        "PortBindings": port_bindings(options),
+        "PublishAllPorts": bool(options["network"].get("publish_all")),
+        "Dns": options["network"].get("dns", []),
+        "DnsOptions": options["network"].get("dns_option", []),
+        "DnsSearch": options["network"].get("dns_search", []),
+        "ExtraHosts": options["network"].get("add_host", []),
         "RestartPolicy": {
             "Name": options["restart"]["name"],
             "MaximumRetryCount": options["restart"]["maximum"],
         },
         "AutoRemove": options["remove"],
+        "VolumesFrom": options["volumes_from"],
+        "GroupAdd": options["groups"],
+        "Runtime": options["runtime"],
         "LogConfig": {
             "Type": options["log"]["driver"],
             "Config": {"max-size": str(options["log"]["size"]), "max-file": str(options["log"]["files"])},
@@ -260,7 +314,7 @@ def _host_config(container: Container, options: dict[str, Any]) -> dict[str, Any
     }
 
 
-def _network_settings(settings: Settings, container: Container) -> dict[str, Any]:
+def _network_settings(container: Container) -> dict[str, Any]:
     network = container.network
     ports: dict[str, list[dict[str, str]]] = {}
     for port in network.get("ports", []):
@@ -271,10 +325,12 @@ def _network_settings(settings: Settings, container: Container) -> dict[str, Any
     networks = network.get("networks", {})
     first: dict[str, Any] = next(iter(networks.values()), {})
     return {
+        "Bridge": "",
         "Ports": ports,
         "Networks": networks,
         "SandboxKey": network.get("namespace", ""),
         "IPAddress": first.get("IPAddress", ""),
+        "GlobalIPv6Address": first.get("GlobalIPv6Address", ""),
         "Gateway": first.get("Gateway", ""),
         "MacAddress": first.get("MacAddress", ""),
     }

@@ -82,6 +82,18 @@ def _ports(options: dict[str, Any]) -> list[PortRequest]:
     return ports
 
 
+def port_bindings(options: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """The ports that are to be published, as docker's HostConfig has them; a host's port "" is any that is free."""
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for port in _ports(options) if options["network"] else ():
+        first, last = port.host_ports
+        text = f"{first}-{last}" if first != last else str(first or "")
+        bindings.setdefault(f"{port.container_port}/{port.protocol}", []).append(
+            {"HostIp": port.host_address, "HostPort": text}
+        )
+    return bindings
+
+
 def _dns(wanted: dict[str, Any]) -> DNS:
     from cooper.networks.requests import parse_dns
 

@@ -71,6 +71,13 @@ def written(settings: Settings, container: Container) -> str:
     return human_size(written_bytes(settings, container))
 
 
+def directories(settings: Settings, container: Container) -> dict[str, str]:
+    """The directories of a container that was made of an image, by docker's names."""
+    snapshots = _snapshots(settings)
+    paths = (("MergedDir", "merged"), ("UpperDir", "upper"), ("WorkDir", "work"))
+    return {name: f"{snapshots.path(container.id)}/{path}" for name, path in paths}
+
+
 def changes(settings: Settings, container: Container) -> list[tuple[str, str]]:
     """What the container has changed of its image: ("A", "C" or "D", path). What cooper put there is left out."""
     found = [each for each in _snapshots(settings).changes(container.id) if each[1] not in _OWN_FILES]

@@ -5,6 +5,7 @@ Every command settles the containers that it looks at, so nothing depends on a p
 
 from __future__ import annotations
 
+import errno
 import posix
 import time
 
@@ -130,15 +131,30 @@ def _kill_abandoned(settings: Settings, container: Container) -> None:
 
 
 def clear_run_directory(settings: Settings, container_id: str) -> None:
-    """The container's files in RUN are gone."""
-    directory = settings.run_directory(container_id)
+    """The container's files in RUN are gone, with those of the programs that `exec` has run."""
+    _clear(settings.run_directory(container_id))
+
+
+def _clear(directory: str) -> None:
+    while True:
+        try:
+            for name in posix.listdir(directory):
+                _unlink(f"{directory}/{name}")
+            posix.rmdir(directory)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:  # a late `exec` has just put something there
+                raise
+
+
+def _unlink(path: str) -> None:
     try:
-        names = posix.listdir(directory)
-    except FileNotFoundError:
-        return
-    for name in names:
-        posix.unlink(f"{directory}/{name}")
-    posix.rmdir(directory)
+        posix.unlink(path)
+    except IsADirectoryError:
+        _clear(path)
+    except FileNotFoundError:  # the supervisor of an `exec` removes its own
+        pass
 
 
 def clean_up(settings: Settings, database: Database, container_id: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cooper.settings import Settings
 
 # To the supervisor.
-ATTACH, INPUT, END, RESIZE, STOP, KILL, PAUSE, POLICY, DONE = (
+ATTACH, INPUT, END, RESIZE, STOP, KILL, PAUSE, POLICY, DONE, LEAVE = (
     b"a",
     b"i",
     b"e",
@@ -29,6 +29,7 @@ ATTACH, INPUT, END, RESIZE, STOP, KILL, PAUSE, POLICY, DONE = (
     b"f",
     b"p",
     b"d",
+    b"l",
 )
 WANTS_INPUT, WANTS_OUTPUT, CARETAKER, WANTS_NEWS = 1, 2, 4, 8
 # From it.
@@ -144,6 +145,7 @@ def start(
     """Starts a supervisor, whose first client is the result.
 
     Args:
+        container_id: whose run directory is there; for a program of `exec` followed by a slash and a name.
         values: what settings.c reads; a list for a name given several times.
         wants: of the first client.
 

@@ -72,14 +72,14 @@ void command_kill(const char *signal, int client)
 	if (refused(client))
 		return;
 	snprintf(name, sizeof name, "%s", signal);
-	while (settings.kill[count] && count < WORDS_MAX) {
+	while (settings.kill && settings.kill[count] && count < WORDS_MAX) {
 		command[count] = settings.kill[count];
 		count++;
 	}
 	command[count] = name;
 	command[count + 1] = NULL;
 	life_kill(signal, client >= 0);
-	if (child_start(command, nowhere, for_good ? killed_for_good : killed, (void *)(intptr_t)client))
+	if (count && child_start(command, nowhere, for_good ? killed_for_good : killed, (void *)(intptr_t)client))
 		return;
 	kill(life.pid, for_good ? SIGKILL : SIGTERM);
 	clients_answer(client, for_good ? "" : "the runtime's kill cannot be run");
@@ -87,7 +87,9 @@ void command_kill(const char *signal, int client)
 
 void command_pause(bool pause, int client)
 {
+	char **command = pause ? settings.pause : settings.resume;
+
 	if (!refused(client) &&
-	    !child_start(pause ? settings.pause : settings.resume, nowhere, pause ? paused : resumed, (void *)(intptr_t)client))
+	    (!command || !child_start(command, nowhere, pause ? paused : resumed, (void *)(intptr_t)client)))
 		clients_answer(client, "the runtime cannot be run");
 }

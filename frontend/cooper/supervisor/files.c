@@ -7,11 +7,13 @@
 #include "supervisor.h"
 
 int run_directory = -1;
+static const char *run_path;
 
 #define LOCK 4
 
 void files_open(const char *path)
 {
+	run_path = path;
 	run_directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (run_directory < 0)
 		fail("open the run directory");
@@ -79,4 +81,13 @@ size_t file_read(const char *name, char *text, size_t size)
 void file_remove(const char *name)
 {
 	unlinkat(run_directory, name, 0);
+}
+
+void files_remove(void)
+{
+	static const char *const names[] = {"status", "failure", "pid", "runtime.log", "console", "control", "lock"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		file_remove(names[i]);
+	rmdir(run_path);
 }

@@ -127,7 +127,7 @@ static void remove_container(void)
 {
 	remove_due = children_commands() > 0;
 	timer_set(&kill_timer, remove_due ? COMMAND_MS : 0);
-	if (!remove_due && !child_start(settings.remove, nowhere, removed, NULL))
+	if (!remove_due && (!settings.remove || !child_start(settings.remove, nowhere, removed, NULL)))
 		removed(0, NULL);
 }
 
@@ -251,6 +251,10 @@ static void clean_up(void)
 {
 	sigset_t none;
 
+	if (!settings.clean_up) {
+		files_remove();
+		exit(0);
+	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
@@ -274,9 +278,9 @@ void life_done(bool cleaned)
 {
 	if (life.state != FINISHED && life.state != FAILED)
 		return;
-	if (cleaned)
+	if (cleaned && settings.clean_up)
 		exit(0);
-	if (!clients_caretaker())
+	if (cleaned || !clients_caretaker())
 		clean_up();
 }
 

@@ -43,6 +43,7 @@ static const struct {
     {.name = "columns", .number = &settings.columns},
     {.name = "input", .flag = &settings.input},
     {.name = "input-once", .flag = &settings.input_once},
+    {.name = "hang-up", .flag = &settings.hang_up},
     {.name = "terminal", .flag = &settings.terminal},
     {.name = "run", .list = &settings.run},
     {.name = "kill", .list = &settings.kill},
@@ -111,7 +112,6 @@ void settings_read(int fd)
 		set(entry);
 		entry = next;
 	}
-	if (!settings.id[0] || !settings.run || !settings.kill || !settings.pause || !settings.resume || !settings.remove ||
-	    !settings.clean_up)
+	if (!settings.id[0] || !settings.run)
 		fail("settings: incomplete");
 }

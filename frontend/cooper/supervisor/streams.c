@@ -36,7 +36,7 @@ static void console_ready(struct watch *watch, uint32_t events);
 static void input_ready(struct watch *watch, uint32_t events);
 static struct watch console = {-1, console_ready};
 static struct watch input = {-1, input_ready}; /* of a terminal: a second descriptor of its master */
-static bool input_watched;
+static bool input_watched, hung_up;
 static void (*drained)(void);
 
 static void add_pipe(struct watch *own, int *child, bool writing)
@@ -62,6 +62,15 @@ void streams_make(int child[3])
 	add_pipe(&streams[1].watch, &child[2], false);
 }
 
+static void close_all(void)
+{
+	for (int i = 0; i < 2; i++)
+		loop_remove(&streams[i].watch);
+	loop_remove(&input);
+	loop_remove(&console);
+	input_watched = false;
+}
+
 void streams_open(void)
 {
 	for (int i = 0; i < 2; i++)
@@ -71,15 +80,8 @@ void streams_open(void)
 		loop_add(&input, 0);
 		input_watched = true;
 	}
-}
-
-static void close_all(void)
-{
-	for (int i = 0; i < 2; i++)
-		loop_remove(&streams[i].watch);
-	loop_remove(&input);
-	loop_remove(&console);
-	input_watched = false;
+	if (hung_up)
+		close_all();
 }
 
 size_t streams_complaint(char *text, size_t size)
@@ -201,6 +203,13 @@ void input_end(void)
 		return;
 	loop_remove(&input);
 	input_watched = false;
+}
+
+void streams_hang_up(void)
+{
+	hung_up = true;
+	if (life.state != STARTING)
+		close_all();
 }
 
 void streams_resize(unsigned rows, unsigned columns)

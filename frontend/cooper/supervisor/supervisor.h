@@ -7,6 +7,8 @@
  *     cooper attach, stop, wait ... -- RUN/containers/ID/control ----->  |  |
  *                                                        console socket -+  +--> log, status
  *
+ * `cooper exec` on a terminal has one as well, for its program alone: no log, nothing to remove, no command for signals.
+ *
  * Packets are those of SOCK_SEQPACKET: a type, then its data. Nothing is parsed but numbers; what the supervisor runs
  * was put together by cooper beforehand.
  */
@@ -28,6 +30,7 @@
 #define ASK_PAUSE 'f'	  /* "1" or "0": no process of the container runs, or it goes on; answered by TELL_ANSWER */
 #define ASK_POLICY 'p'	  /* "NAME MAXIMUM": another restart policy */
 #define ASK_DONE 'd'	  /* the caretaker has cleaned up */
+#define ASK_LEAVE 'l'	  /* the program is to go on without this client, though it would hang up else */
 #define WANTS_INPUT 1	  /* its input goes to the container */
 #define WANTS_OUTPUT 2	  /* it is sent the container's output */
 #define IS_CARETAKER 4	  /* it cleans up after TELL_FINISHED */
@@ -48,12 +51,13 @@
 /* settings.c: what cooper wrote to standard input, as NUL-ended "name=value"; a repeated name makes a list. */
 struct settings {
 	const char *id, *log, *restart, *event, *event_log;
-	/* Commands, ending with NULL; kill gets a signal appended. */
+	/* Commands, ending with NULL; kill gets a signal appended. For `exec` there are only run and no others. */
 	char **run, **kill, **pause, **resume, **remove, **clean_up, **check;
 	char **cgroups;					   /* where the container's memory.events or memory.oom_control is */
 	long log_size, log_files, restart_maximum, rows, columns, stop_seconds;
 	const char *stop_signal;
 	bool input, input_once, terminal;
+	bool hang_up; /* the terminal is closed when its client has gone */
 	/* Milliseconds. */
 	long check_interval, check_timeout, check_start, check_retries;
 	const char *unhealthy;
@@ -87,6 +91,7 @@ void streams_make(int child[3]);	       /* the ends for the runtime; the caller 
 void streams_open(void);		       /* output is read from now on */
 size_t streams_complaint(char *text, size_t size); /* what is in standard error, unread; closes all */
 void streams_drain(void (*done)(void));	       /* calls back when everything is read, logged and sent */
+void streams_hang_up(void);		       /* the program has lost its terminal */
 void streams_resize(unsigned rows, unsigned columns);
 void stream_unblocked(unsigned stream);	       /* no client waits for its chunk any longer */
 const char *stream_chunk(unsigned stream, size_t *length);
@@ -125,6 +130,7 @@ void files_open(const char *path);
 void file_write(const char *name, const char *text, size_t length); /* whole, or not at all */
 size_t file_read(const char *name, char *text, size_t size);
 void file_remove(const char *name);
+void files_remove(void); /* all, and the directory */
 bool supervisor_lock(void);
 void supervisor_unlock(void);
 

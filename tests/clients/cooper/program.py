@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from ..host import CGROUPS, UNIFIED, overlay_works
+from ..host import CGROUPS, UNIFIED, eventually, overlay_works
 
 PROGRAM = Path(sys.executable).with_name("cooper")
 TIMEOUT = 60
@@ -115,6 +115,14 @@ class Cooper:
         self.run("rm", "--all", "--force", "--volumes")
         self.run("volume", "prune", "-af")
         self.run("system", "prune", "-f")
+        eventually(lambda: not self._programs_of_exec(), "the supervisors of `exec` have ended")
+
+    def _programs_of_exec(self) -> list[int]:
+        return [
+            pid
+            for pid, words in processes()
+            if f"{self.root}/" in words and words.rstrip().rpartition("/")[2][:5] == "exec-"
+        ]
 
     def leftovers(self) -> list[str]:
         """What is left of containers: files, mounts, control groups, processes."""

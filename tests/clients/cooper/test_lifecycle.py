@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_pause(cooper: Cooper) -> None:
     cooper.run("pause", "one")
     assert frozen(pid)
     assert cooper.out("ps", "--format", "{{.State}}") == "paused"
-    assert "is paused" in cooper.error("exec", "one", "true")
+    assert "is paused" in cooper.error("exec", "one", "true", status=1)
     assert "already paused" in cooper.error("pause", "one", status=1)
     cooper.run("unpause", "one")
     assert not frozen(pid)
@@ -190,8 +191,15 @@ def test_exec(cooper: Cooper) -> None:
     cooper.run("exec", "one", "/etc/plain", status=126)
     cooper.run("exec", "-d", "one", "sleep", "1234")
     eventually(lambda: "\nsleep 1234" in cooper.out("top", "one", "args"), "it runs")
+    for flags in ("-d", "-t", "-dt"):
+        assert "not found in $PATH" in cooper.error("exec", flags, "one", "nonexistent", status=127)
+    cooper.run("exec", "-dt", "one", "sh", "-c", "tty > /tty; sleep 1235")
+    eventually(
+        lambda: cooper.out("exec", "one", "cat", "/tty", status=None).startswith("/dev/pts/"), "a terminal"
+    )
+    assert "\nsleep 1235" in cooper.out("top", "one", "args")
     cooper.run("stop", "one")
-    assert "is not running" in cooper.error("exec", "one", "true")
+    assert "is not running" in cooper.error("exec", "one", "true", status=1)
 
 
 def test_exec_privileged(cooper: Cooper) -> None:
@@ -239,6 +247,46 @@ def test_inspect(cooper: Cooper) -> None:
     assert cooper.inspect("one", '{{index .Config.Labels "x"}}{{if .State.Running}}!{{end}}') == "y"
     done = cooper.run("inspect", "one", "nonexistent", status=1)
     assert len(json.loads(done.stdout)) == 1
+    assert cooper.out("image", "inspect", "nonexistent", status=1) == "[]"
+
+
+def test_names_that_scripts_ask_for(cooper: Cooper) -> None:
+    """What docker's users take out of `inspect` and `version` is there, before and while the container runs."""
+    check = ("--health-cmd", "true", "--health-interval", "1m")
+    cooper.run(
+        "create",
+        "--name",
+        "one",
+        "-p",
+        "127.0.0.1:8080:80",
+        "-p",
+        "53/udp",
+        *check,
+        "busybox",
+        "sleep",
+        "1000",
+    )
+    assert json.loads(cooper.inspect("one", "{{json .HostConfig.PortBindings}}")) == {
+        "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}],
+        "53/udp": [{"HostIp": "", "HostPort": ""}],
+    }
+    assert json.loads(cooper.inspect("one", "{{json .Config.Healthcheck}}")) == {
+        "Test": ["CMD", "/bin/sh", "-c", "true"],
+        **{"Interval": 60 * 10**9, "Timeout": 30 * 10**9, "StartPeriod": 0, "Retries": 3},
+    }
+    cooper.run("run", "-d", "--name", "two", "--network", "none", "busybox", "sleep", "1000")
+    assert (
+        cooper.inspect("two", "{{.Driver}} {{.Platform}} {{.Config.AttachStdout}}") == "overlay linux false"
+    )
+    assert cooper.inspect("two", "{{.NetworkSettings.Bridge}}{{.ResolvConfPath}}") == ""
+    hosts = Path(cooper.inspect("two", "{{.HostsPath}}")).read_text()
+    assert cooper.inspect("two", "{{.Config.Hostname}}") in hosts
+    assert (Path(cooper.inspect("two", "{{.GraphDriver.Data.MergedDir}}")) / "bin/busybox").exists()
+    size, virtual = cooper.out(
+        "image", "inspect", "-f", "{{.Size}} {{.VirtualSize}}{{.Parent}}", "busybox"
+    ).split()
+    assert size == virtual
+    assert cooper.out("version", "--format", "{{.Server.Os}} {{.Client.Version}}").split()[0] == "linux"
 
 
 def test_events(cooper: Cooper) -> None:

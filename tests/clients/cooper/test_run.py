@@ -183,6 +183,28 @@ def test_left_and_found_again(cooper: Cooper) -> None:
         assert (first.exit_code(), second.exit_code()) == (3, 3)
 
 
+def test_exec_is_left_running(cooper: Cooper, tmp_path: Path) -> None:
+    """The detach keys, here those of docker's file, leave a program of `exec -it` running; hanging up ends it."""
+    cooper.run("run", "-d", "--name", "one", "--network", "none", "busybox", "sleep", "1000")
+    (tmp_path / "config.json").write_text('{"detachKeys": "ctrl-x,x"}')
+    env = {**os.environ, "DOCKER_CONFIG": str(tmp_path)}
+    for keys, flags in (("\x18x", ()), ("!", ("--detach-keys", "!"))):
+        words = cooper.command("exec", "-it", *flags, "one", "sh", "-c", "stty size; read line; exit $line")
+        with Terminal(words, env, 30, 90) as terminal:
+            terminal.expect("30 90")
+            terminal.type(keys)
+            assert terminal.exit_code() == 0
+        assert "stty size" in cooper.out("top", "one", "args")
+    with Terminal(words, env) as terminal:
+        terminal.expect("24 80")
+        terminal.type("7\n")
+        assert terminal.exit_code() == 7
+    cooper.run("restart", "-t", "0", "one")
+    with Terminal(words, env) as terminal:
+        terminal.expect("24 80")
+    eventually(lambda: "stty size" not in cooper.out("top", "one", "args"), "it has been hung up on")
+
+
 def test_no_terminal_where_there_is_none(cooper: Cooper) -> None:
     """-t with -i needs a terminal here; -t alone does not."""
     assert "needs a terminal" in cooper.error("run", "--rm", "-it", "busybox", "true")
