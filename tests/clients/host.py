@@ -29,7 +29,7 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = 60) 
 def alive(pid: int) -> bool:
     """Says whether the process exists and is no zombie."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
 

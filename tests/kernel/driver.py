@@ -35,6 +35,11 @@ class Outcome:
         return self._stdout.read_text(errors="replace").removesuffix("\n")
 
     @property
+    def lines(self) -> list[str]:
+        """The whole lines of standard output up to now: the last may still be under way."""
+        return self._stdout.read_text(errors="replace").split("\n")[:-1]
+
+    @property
     def errors(self) -> str:
         """Standard error up to now, without the last line's end."""
         return self._stderr.read_text(errors="replace").removesuffix("\n")

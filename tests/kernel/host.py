@@ -24,11 +24,12 @@ _MS_REC, _MS_PRIVATE, _MS_SHARED = 0x4000, 1 << 18, 1 << 20
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def eventually(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """The condition holds. Raises AssertionError if it did not come to hold in time."""
+def eventually(condition: Callable[[], object], what: str | Callable[[], str], seconds: float = 60) -> None:
+    """The condition holds. Raises AssertionError with `what` if it did not come to hold in time."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
         time.sleep(0.005)
 
 

@@ -26,7 +26,7 @@ def stats(container: Container) -> dict[str, Any]:
 
 def kinds(outcome: Outcome) -> list[str]:
     """The types of the events up to now."""
-    return [json.loads(line)["type"] for line in outcome.output.splitlines()]
+    return [json.loads(line)["type"] for line in outcome.lines]
 
 
 def waits(process: subprocess.Popen[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -277,7 +278,8 @@ def test_what_a_hook_leaves_behind(container: Container, kind: str) -> None:
     container.run()
     # In the container's PID namespace it ends with that.
     for pid in set(children()) - set(before):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -207,6 +207,7 @@ def test_forced_delete_takes_everything(container: Container, host_unchanged: ob
     )
     pids = json.loads(container.stave("ps", "-f", "json", container.id).output)
     container.delete("--force")
+    # With the first process all others of its PID namespace have ended; it waits for them.
     assert not any(alive(pid) for pid in pids)
     assert callable(host_unchanged)
     host_unchanged()

@@ -95,7 +95,7 @@ def make_volumes(settings: Settings, database: Database, options: dict[str, Any]
 
     store.ensure(database)
     for mount in options["mounts"]:
-        if mount["type"] == "volume" and store.get(database, mount["source"]) is None:
+        if mount["type"] == "volume":
             store.make(settings, database, mount["source"], anonymous=bool(mount.get("anonymous")))
 
 

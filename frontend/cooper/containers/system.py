@@ -76,7 +76,6 @@ def df(invocation: Invocation) -> int:
     from cooper.containers.rootfs import written_bytes
     from cooper.volumes import store as volumes
     from ociimage.collect import usage
-    from ociimage.snapshots.difference import tree_size
 
     settings = invocation.settings
     database = open_database(settings)
@@ -85,9 +84,7 @@ def df(invocation: Invocation) -> int:
     images = usage(open_store(settings), {each.image_id for each in containers})
     sizes = {each.id: written_bytes(settings, each) for each in containers}
     users = volumes.used_by(database, containers)
-    volume_sizes = {
-        each.name: tree_size(volumes.data_directory(settings, each.name)) for each in volumes.every(database)
-    }
+    volume_sizes = {each.name: volumes.size(settings, each.name) for each in volumes.every(database)}
     if invocation.options["verbose"]:
         _details(containers, sizes, volume_sizes, users)
         return 0

@@ -111,8 +111,6 @@ def remove(invocation: Invocation) -> int:
 
 def prune(invocation: Invocation) -> int:
     """Volumes that no container has are gone."""
-    from ociimage.snapshots.difference import tree_size
-
     given, database = invocation.options, _database(invocation)
     users = store.used_by(database)
     accept = accepting(given["filter"], lambda text: _filter(text, users))
@@ -125,7 +123,7 @@ def prune(invocation: Invocation) -> int:
         return 1
     freed = 0
     for volume in unused:
-        freed += tree_size(store.data_directory(invocation.settings, volume.name))
+        freed += store.size(invocation.settings, volume.name)
         store.remove(invocation.settings, database, volume.name, users)
         print_line(volume.name)
     print_line(f"{human_size(freed)} freed")

@@ -80,7 +80,7 @@ def make(
     labels: dict[str, str] | None = None,
     anonymous: bool = False,
 ) -> Volume:
-    """The volume of this name, made if it is missing."""
+    """The volume of this name, made as far as it is missing: a killed command may have left half of it."""
     with database.transaction():
         database.execute(
             "INSERT OR IGNORE INTO volume (name, created, labels, options, anonymous) VALUES (?, ?, ?, ?, ?)",
@@ -96,6 +96,16 @@ def make(
     make_directory(f"{settings.root}/volumes/{name}", 0o711)
     make_directory(data_directory(settings, name), 0o755)
     return find(database, name)
+
+
+def size(settings: Settings, name: str) -> int:
+    """Bytes of the files in it; none if a command was killed that made or removed the volume."""
+    from ociimage.snapshots.difference import tree_size
+
+    try:
+        return tree_size(data_directory(settings, name))
+    except FileNotFoundError:
+        return 0
 
 
 def set_filled(database: Database, name: str) -> None:

@@ -69,12 +69,14 @@ def test_run_is_killed(cooper: Cooper, seed: int) -> None:
     process.communicate()
     for pid, words in processes():
         if "cooper-supervisor" in words and str(cooper.root) in words:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it may end by itself
+                os.kill(pid, signal.SIGKILL)
 
     def settled() -> bool:
         return cooper.out("ps", "-a", "--format", "{{.State}}") in ("", "created", "exited")
 
     eventually(settled, "the container is settled")
+    cooper.run("system", "df")
     cooper.run("rm", "-f", "one")
     cooper.run("volume", "prune", "--force", "--all")
     eventually(lambda: not cooper.leftovers(), f"nothing is left: {cooper.leftovers()}")

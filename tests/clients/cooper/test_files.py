@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -140,6 +141,17 @@ def test_a_deep_volume(cooper: Cooper) -> None:
     assert "Volumes" in cooper.out("system", "df")
     assert cooper.out("volume", "rm", "deep") == "deep"
     assert not (cooper.root / "volumes/deep").exists()
+
+
+@pytest.mark.parametrize("part", ["volumes/half", "volumes/half/_data"])
+def test_half_a_volume(cooper: Cooper, part: str) -> None:
+    """What a killed command has made or left of a volume is no hindrance: it is used, measured and removed."""
+    for words in (("run", "--rm", "-v", "half:/x", "busybox", "ls", "/x"), ("volume", "prune", "-af")):
+        cooper.run("volume", "create", "half")
+        shutil.rmtree(cooper.root / part)
+        assert "Volumes" in cooper.out("system", "df")
+        cooper.run(*words)
+    assert cooper.out("volume", "ls", "-q") == ""
 
 
 def test_options_of_volumes_are_refused(cooper: Cooper) -> None:

@@ -34,7 +34,7 @@ def test_stop_kills_what_does_not_listen(cooper: Cooper) -> None:
         cooper.run("run", "-d", "--name", name, "--network", "none", "busybox", "sleep", "1000")
     began = time.monotonic()
     done = cooper.run("stop", "-t", "1", "one", "two")
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 10  # what it would wait without being told
     assert done.stdout == b"one\ntwo\n"
     assert b"--init" in done.stderr
     assert (
