@@ -23,10 +23,13 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 class Containerd:
     """`ctr` and what it needs to run containers with the runtime."""
 
-    def __init__(self, command: Sequence[str], fifos: Path, run_flags: Sequence[str]) -> None:
+    def __init__(
+        self, command: Sequence[str], fifos: Path, snapshotter: str, run_flags: Sequence[str]
+    ) -> None:
         self._command = [*command]
         self._fifos = fifos
-        self._run_flags = [f"--fifo-dir={fifos}", *run_flags]
+        self.snapshotter = snapshotter
+        self._run_flags = [f"--fifo-dir={fifos}", f"--snapshotter={snapshotter}", *run_flags]
         self._names = (f"c{number}" for number in itertools.count())
 
     def __call__(self, *arguments: str, text: str = "") -> Completed:
@@ -41,9 +44,9 @@ class Containerd:
         assert done.returncode == 0, f"ctr {' '.join(arguments)}: {done.returncode}: {done.stderr}"
         return done.stdout.rstrip("\n")
 
-    def run(self, *program: str, flags: Sequence[str] = (), text: str = "") -> Completed:
+    def run(self, *program: str, flags: Sequence[str] = (), text: str = "", image: str = IMAGE) -> Completed:
         """A container has run in the foreground and is gone."""
-        return self(*self._run("--rm", flags, next(self._names), program), text=text)
+        return self(*self._run("--rm", flags, next(self._names), program, image), text=text)
 
     def start(self, *program: str, flags: Sequence[str] = ()) -> str:
         """A container runs in the background, without input and output; returns its id."""
@@ -85,8 +88,10 @@ class Containerd:
         for container in self.ok("container", "list", "--quiet").split():
             self.ok("container", "delete", container)
 
-    def _run(self, how: str, flags: Sequence[str], name: str, program: Sequence[str]) -> list[str]:
-        return ["run", how, f"--cgroup=/{GROUP}/{name}", *self._run_flags, *flags, IMAGE, name, *program]
+    def _run(
+        self, how: str, flags: Sequence[str], name: str, program: Sequence[str], image: str = IMAGE
+    ) -> list[str]:
+        return ["run", how, f"--cgroup=/{GROUP}/{name}", *self._run_flags, *flags, image, name, *program]
 
 
 @contextlib.contextmanager
@@ -104,8 +109,7 @@ def containerd(executables: Mapping[str, str], runtime: Path, archive: Path) -> 
         ]  # fmt: skip
         client = [executables["ctr"], f"--address={directory}/sock"]
         with daemon(server, directory, [*client, "version"]):
-            run_flags = [f"--runc-binary={runtime}", f"--snapshotter={snapshotter}"]
-            ctr = Containerd(client, directory / "fifo", run_flags)
+            ctr = Containerd(client, directory / "fifo", snapshotter, [f"--runc-binary={runtime}"])
             ctr.ok("image", "import", f"--snapshotter={snapshotter}", str(archive))
             yield ctr
             ctr.remove_all()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ociimage.image import Image
     from ociimage.registry.credentials import Credentials
     from ociimage.registry.settings import Registries
+    from ociimage.store import Store
 
 
 def pull_image(settings: Settings, name: str, platform: str = "", quiet: bool = False) -> Image:
@@ -26,6 +27,27 @@ def pull_image(settings: Settings, name: str, platform: str = "", quiet: bool = 
             registries=registries(settings),
             progress=progress,
         )
+
+
+def find_to_push(store: Store, name: str) -> Image:
+    """The image of this name, or else of the same without the registry: `web:1` for `localhost:5000/web:1`.
+
+    Raises: ociimage's errors.
+    """
+    from ociimage.errors import ImageNotFound
+    from ociimage.reference import DEFAULT_DOMAIN, parse
+
+    try:
+        return store.resolve(name)
+    except ImageNotFound:
+        reference = parse(name)
+        if reference.domain == DEFAULT_DOMAIN or not reference.tag:
+            raise
+        try:
+            return store.resolve(f"{reference.path}:{reference.tag}")
+        except ImageNotFound:
+            pass
+        raise
 
 
 def push_image(settings: Settings, image: Image, name: str, quiet: bool = False) -> str:

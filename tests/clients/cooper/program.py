@@ -23,15 +23,15 @@ class Failed(AssertionError):
 
 
 @contextlib.contextmanager
-def place() -> Iterator[Path]:
+def place(in_memory: bool = False) -> Iterator[Path]:
     """A directory for a root, short of name, where overlays can be mounted, and gone in the end."""
     directory = Path(tempfile.mkdtemp(prefix="cooper-"))
     probe = directory / "probe"
     probe.mkdir()
-    mounted = not overlay_works(probe)
+    mounted = in_memory or not overlay_works(probe)
     shutil.rmtree(probe)
     try:
-        if mounted:  # what is there is an overlay itself
+        if mounted:  # what is there may be an overlay itself
             subprocess.run(["mount", "-t", "tmpfs", "tmpfs", directory], check=True)
         directory.chmod(0o711)  # as /var/lib: containers in user namespaces pass through it
         yield directory

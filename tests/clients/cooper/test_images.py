@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import stat
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ import pytest
 
 from .program import Cooper
 
-Podman = Callable[..., str]
 DockerRegistry = Callable[..., contextlib.AbstractContextManager[str]]
 
 
@@ -102,60 +99,6 @@ def rootfs(place: Path) -> Path:
     path = place / "rootfs.tar"
     subprocess.run(["tar", "-C", "/", "-cf", path, "bin/busybox"], check=True)
     return path
-
-
-@pytest.fixture
-def podman() -> Iterator[Podman]:
-    """podman with storage of its own, whose name is short as it has to be."""
-    program = shutil.which("podman")
-    if program is None:
-        pytest.skip("podman is not installed")
-    directory = tempfile.mkdtemp(prefix="podman-")
-    storage = ["--root", f"{directory}/root", "--runroot", f"{directory}/run", "--storage-driver", "vfs"]
-
-    def run(*words: str) -> str:
-        done = subprocess.run([program, *storage, *words], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    yield run
-    shutil.rmtree(directory)
-
-
-def test_images_go_to_podman_and_back(
-    images: Cooper, tmp_path: Path, podman: Podman, docker_registry: DockerRegistry
-) -> None:
-    """Committed here and pushed, pulled and run there, committed there and pushed, pulled and run here."""
-    with docker_registry(tmp_path) as address:
-        name = f"{address}/web"
-        images.out("run", "--name", "web", "--network", "none", "busybox", "sh", "-c", "echo ours >/file")
-        images.out("commit", "-c", 'CMD ["cat", "/file"]', "web", f"{name}:1")
-        assert "digest: sha256:" in images.out("push", f"{name}:1")
-        podman("pull", "--quiet", "--tls-verify=false", f"{name}:1")
-        limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--cgroups=disabled"]
-        runs = ["run", "--network", "none", *limits, "--name", "theirs", f"{name}:1"]
-        assert podman(*runs) == "ours"
-        podman("rm", "theirs")
-        podman(
-            "run",
-            "--network",
-            "none",
-            *limits,
-            "--name",
-            "theirs",
-            f"{name}:1",
-            "sh",
-            "-c",
-            "echo theirs >/file",
-        )
-        podman("commit", "--quiet", "theirs", f"{name}:2")
-        podman("rm", "theirs")
-        podman("push", "--quiet", "--tls-verify=false", f"{name}:2")
-        podman("rmi", "--all", "--force")
-        assert images.out("run", "--rm", "--network", "none", f"{name}:2", "cat", "/file") == "theirs"
-        digests = images.out("image", "inspect", "-f", "{{index .RepoDigests 0}}", f"{name}:2")
-        assert digests.startswith(f"{name}@sha256:")
-        assert "there is no image" in images.error("pull", f"{name}:3", status=1)
 
 
 def test_login_is_dockers(images: Cooper, tmp_path: Path, docker_registry: DockerRegistry) -> None:
