@@ -34,8 +34,8 @@ _IDENTITY = (
     Flag("platform", "", TEXT, "OS/ARCH[/VARIANT]", "which image of several to pull"),
     Flag("restart", "", TEXT, "POLICY", "no, on-failure[:TIMES], always, unless-stopped", "no"),
     Flag("rm", "", BOOL, text="remove the container when it has ended"),
-    Flag("log-driver", "", TEXT, "NAME", "k8s-file (default; also json-file, local) or none"),
-    Flag("log-opt", "", LIST, "NAME=VALUE", "max-size (10m) and max-file (3) of the log"),
+    Flag("log-driver", "", TEXT, "NAME", "k8s-file (default; also json-file, local), journald, none"),
+    Flag("log-opt", "", LIST, "NAME=VALUE", "max-size (10m) and max-file (3) of the log; journald: tag"),
 )
 _MOUNTS = (
     Flag("volume", "v", LIST, "SOURCE:TARGET[:OPTIONS]", "a directory or a named volume", completes=VOLUME),

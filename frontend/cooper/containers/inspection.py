@@ -278,10 +278,7 @@ def _host_config(container: Container, options: dict[str, Any]) -> dict[str, Any
         "VolumesFrom": options["volumes_from"],
         "GroupAdd": options["groups"],
         "Runtime": options["runtime"],
-        "LogConfig": {
-            "Type": options["log"]["driver"],
-            "Config": {"max-size": str(options["log"]["size"]), "max-file": str(options["log"]["files"])},
-        },
+        "LogConfig": {"Type": options["log"]["driver"], "Config": _log_options(options["log"])},
         "Privileged": options["privileged"],
         "ReadonlyRootfs": options["read_only"],
         "CapAdd": options["cap_add"],
@@ -312,6 +309,12 @@ def _host_config(container: Container, options: dict[str, Any]) -> dict[str, Any
         "OomScoreAdj": options["oom_score_adj"],
         "Tmpfs": {m["target"]: ",".join(m["options"]) for m in options["mounts"] if m["type"] == "tmpfs"},
     }
+
+
+def _log_options(log: dict[str, Any]) -> dict[str, str]:
+    if log["driver"] == "journald":
+        return {"tag": log["tag"]} if "tag" in log else {}
+    return {"max-size": str(log["size"]), "max-file": str(log["files"])}
 
 
 def _network_settings(container: Container) -> dict[str, Any]:

@@ -153,6 +153,15 @@ def cgroup_directories(container: Container, options: dict[str, Any]) -> list[st
     return [f"/sys/fs/cgroup/memory{path}", f"/sys/fs/cgroup{path}"]
 
 
+def _log(container: Container, options: dict[str, Any], directory: str) -> dict[str, str]:
+    driver = options["log"]["driver"]
+    if driver == "journald":
+        from cooper.containers import journal
+
+        return {"journal": journal.fields(container, options)}
+    return {"log": f"{directory}/log" if driver != "none" else ""}
+
+
 def clean_up_command(settings: Settings, container_id: str) -> list[str]:
     """What the supervisor becomes in the end, unless a client takes care."""
     return [
@@ -181,7 +190,7 @@ def _values(
         "remove": runtime.command(log, "delete", "--force", container.id),
         "clean-up": clean_up_command(settings, container.id),
         "cgroup": cgroup_directories(container, options),
-        "log": f"{directory}/log" if options["log"]["driver"] != "none" else "",
+        **_log(container, options, directory),
         "log-size": options["log"]["size"],
         "log-files": options["log"]["files"],
         "event": events.attributes(container),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from cooper.containers.journal import JournalReader
     from cooper.containers.record import Container
     from cooper.settings import Settings
 
@@ -161,19 +162,41 @@ def print_log(settings: Settings, container: Container, given: dict[str, Any]) -
         following = client.connect(settings, container.id)
         if following is not None:
             following.send(client.ATTACH, bytes([client.WANTS_NEWS]))
-    reader = Reader(f"{settings.container_directory(container.id)}/log")
+    reader = _reader(settings, container, options["log"]["driver"])
     entries: Iterator[bytes] = (line for line in reader.lines() if since <= line[:30] and line[:30] <= until)
     if tail >= 0:
         entries = iter(_last(entries, tail))
     printer = _Printer(given["timestamps"])
     printer.print(entries)
     while following is not None:
-        kind, _ = following.receive()
+        kind = _news(following)
         fresh = list(reader.lines())
         printer.print(line for line in fresh if since <= line[:30] <= until)
         if not kind or kind == client.FINISHED or (fresh and fresh[-1][:30] > until):
             break
     return 0
+
+
+def _reader(settings: Settings, container: Container, driver: str) -> Reader | JournalReader:
+    if driver == "journald":
+        from cooper.containers.journal import JournalReader
+
+        return JournalReader(container.id)
+    return Reader(f"{settings.container_directory(container.id)}/log")
+
+
+def _news(supervisor: client.Supervisor) -> bytes:
+    """The type of the next packet; all news that have come meanwhile are one."""
+    kind, _ = supervisor.receive()
+    supervisor.socket.setblocking(False)
+    try:
+        while kind and kind != client.FINISHED:
+            kind, _ = supervisor.receive()
+    except BlockingIOError:
+        pass
+    finally:
+        supervisor.socket.setblocking(True)
+    return kind
 
 
 def _last(entries: Iterator[bytes], count: int) -> list[bytes]:

@@ -5,7 +5,7 @@ relative sources of mounts. What the image says is joined with it when the conta
 
     image rootfs args entrypoint            entrypoint: list, or None for the image's
     tty interactive env workdir user groups umask init stop_signal stop_timeout
-    labels annotations hostname domainname restart {name maximum} remove log {driver size files}
+    labels annotations hostname domainname restart {name maximum} remove log {driver size files tag}
     mounts [{type source target options}]   volumes_from read_only shm_size
     resources {memory ...}  ulimits [[name soft hard]]  sysctls  oom_score_adj  cgroup_parent
     cap_add cap_drop privileged security_opt devices device_rules userns pid ipc uts cgroupns
@@ -41,6 +41,7 @@ LOG_DRIVERS = {
     "json-file": "k8s-file",
     "local": "k8s-file",
     "none": "none",
+    "journald": "journald",
 }
 LOG_SIZE, LOG_FILES = 10_000_000, 3
 _UNHEALTHY = ("none", "kill", "restart", "stop")
@@ -234,11 +235,20 @@ def _umask(text: str) -> int | None:
 
 def _log(driver: str, options: list[str]) -> dict[str, Any]:
     if driver not in LOG_DRIVERS:
-        raise UsageError(f"--log-driver: {driver!r} is neither k8s-file nor none")
+        raise UsageError(
+            f"--log-driver: {driver!r} is none of k8s-file (also json-file, local), journald, none"
+        )
     pairs = parse_pairs(options, "--log-opt")
     log: dict[str, Any] = {"driver": LOG_DRIVERS[driver], "size": LOG_SIZE, "files": LOG_FILES}
+    journal = log["driver"] == "journald"
     for name, value in pairs.items():
-        if name == "max-size":
+        if journal and name == "tag":
+            log["tag"] = value
+        elif journal:
+            raise UsageError(
+                f"--log-opt: journald has no {name}", "journald.conf(5) says how much is kept; tag is known"
+            )
+        elif name == "max-size":
             log["size"] = 0 if value == "-1" else parse_size(value, "--log-opt max-size")
         elif name == "max-file":
             if not is_number(value) or int(value) < 1:

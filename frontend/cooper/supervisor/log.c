@@ -32,6 +32,8 @@ void log_open(void)
 {
 	struct stat status;
 
+	if (settings.journal[0])
+		journal_open();
 	if (!settings.log[0])
 		return;
 	file = open(settings.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -99,6 +101,8 @@ void log_write(const char *stream, const char *data, size_t length)
 	char head[HEAD_MAX], date[32];
 	struct tm parts;
 
+	if (settings.journal[0])
+		return journal_write(stream, data, length);
 	if (file < 0)
 		return;
 	gmtime_r(&seconds, &parts);

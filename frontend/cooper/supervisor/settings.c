@@ -31,6 +31,7 @@ static const struct {
 } fields[] = {
     {.name = "id", .text = &settings.id},
     {.name = "log", .text = &settings.log},
+    {.name = "journal", .text = &settings.journal},
     {.name = "log-size", .number = &settings.log_size},
     {.name = "log-files", .number = &settings.log_files},
     {.name = "event", .text = &settings.event},
@@ -105,7 +106,7 @@ void settings_read(int fd)
 	}
 	text[size] = 0;
 	settings.id = settings.restart = settings.stop_signal = settings.unhealthy = "";
-	settings.log = settings.event = settings.event_log = "";
+	settings.log = settings.journal = settings.event = settings.event_log = "";
 	for (char *entry = text; entry < text + size;) {
 		char *next = entry + strlen(entry) + 1;
 

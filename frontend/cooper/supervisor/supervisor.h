@@ -50,6 +50,7 @@
 
 /* settings.c: what cooper wrote to standard input, as NUL-ended "name=value"; a repeated name makes a list. */
 struct settings {
+	const char *journal; /* the fields that each line has there, "" for no journal */
 	const char *id, *log, *restart, *event, *event_log;
 	/* Commands, ending with NULL; kill gets a signal appended. For `exec` there are only run and no others. */
 	char **run, **kill, **pause, **resume, **remove, **clean_up, **check;
@@ -85,6 +86,10 @@ void log_open(void);
 void log_write(const char *stream, const char *data, size_t length);
 void event_write(const char *action, const char *attribute, const char *value);
 int64_t now_ns(void);
+
+/* journal.c */
+void journal_open(void);
+void journal_write(const char *stream, const char *data, size_t length);
 
 /* streams.c: the container's standard streams, or its terminal. */
 void streams_make(int child[3]);	       /* the ends for the runtime; the caller closes those above 2 */
