@@ -192,9 +192,10 @@ def stop(invocation: Invocation) -> int:
         for each in every(settings, database)
         if each.state == record.RUNNING
     ]
+    for container, _ in asked:
+        record.update(database, container.id, stopped=0)
     for container, stopping in asked:
         stopping.wait()
-        record.update(database, container.id, stopped=0)
         print_line(container.name)
     return 0
 
