@@ -39,6 +39,7 @@ class Facts:
         cgroups: the hierarchies.
         euid: effective user id of the runtime in its own user namespace.
         egid: its effective group id there.
+        groups_denied: whether the runtime's own user namespace has given up setgroups(2), as those in it do then.
         id_mappers: for an ordinary user, the paths of newuidmap and newgidmap; None unless both are there.
         delegated: for a runtime that is not root on the host, the group of cgroup v2 below which it may make
             groups, relative to the mount point; "" if there is none.
@@ -57,6 +58,7 @@ class Facts:
         "held_capabilities",
         "security_modules",
         "egid",
+        "groups_denied",
         "id_mappers",
         "delegated",
         "resctrl",
@@ -71,6 +73,7 @@ class Facts:
         held_capabilities: int = (1 << 41) - 1,
         security_modules: frozenset[str] = frozenset(),
         egid: int = 0,
+        groups_denied: bool = False,
         id_mappers: tuple[str, str] | None = None,
         delegated: str = "",
         resctrl: str = "",
@@ -82,6 +85,7 @@ class Facts:
         self.held_capabilities = held_capabilities
         self.security_modules = security_modules
         self.egid = egid
+        self.groups_denied = groups_denied
         self.id_mappers = id_mappers
         self.delegated = delegated
         self.resctrl = resctrl
@@ -106,6 +110,7 @@ def read_facts(config: Config | None = None, process: Process | None = None) -> 
     if facts.rootless:
         from stave.host.rootless import delegated_group, id_mappers
 
+        facts.groups_denied = read_file("/proc/self/setgroups") == "deny\n"
         facts.id_mappers = id_mappers() if euid else None
         facts.delegated = delegated_group(facts.cgroups.unified or "") if facts.cgroups.is_v2 else ""
     if _has_labels(config or {}, process or {}):  # type: ignore[arg-type]

@@ -131,7 +131,7 @@ def plan_create(
     in_user_namespace = bool(namespaces.own & CLONE_NEWUSER)
     capabilities = resolve(process.get("capabilities", {}), facts, in_user_namespace, plan.warnings)
     denied = False
-    if in_user_namespace:
+    if in_user_namespace or facts.rootless:
         from stave.plan.id_maps import setgroups_denied
 
         denied = setgroups_denied(linux, facts)

@@ -49,13 +49,13 @@ def add_id_maps(program: Program, linux: Linux, facts: Facts, warnings: list[str
 
 
 def setgroups_denied(linux: Linux, facts: Facts) -> bool:
-    """Whether a new user namespace has to give up setgroups(2).
+    """Whether the container's user namespace, a new one or the runtime's, has to do without setgroups(2).
 
     The kernel demands it of a user who maps no group but the own one (user_namespaces(7)); several are
     mapped by newgidmap, which has no such limit.
     """
-    if facts.euid == 0:
-        return False
+    if facts.euid == 0 or facts.groups_denied:
+        return facts.groups_denied
     mappings = linux.get("gidMappings", ())
     return _is_own(mappings, facts.egid) or not facts.id_mappers
 

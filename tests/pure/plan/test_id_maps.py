@@ -98,11 +98,13 @@ def test_missing(uids: Any, gids: Any) -> None:
 
 
 def test_setgroups() -> None:
-    """Root and newgidmap's users keep it."""
+    """Root and newgidmap's users keep it; in a user namespace without it nobody has it."""
     linux: Any = {"gidMappings": mappings((0, 100, 1), (1, 5, 5))}
     assert not setgroups_denied(linux, facts(0, 0))
     assert not setgroups_denied(linux, facts())
     assert setgroups_denied(linux, facts(mappers=None))
+    inside = Facts(LAYOUT, rootless=True, groups_denied=True)
+    assert setgroups_denied({}, inside) and setgroups_denied(linux, inside)
 
 
 def test_user_namespace_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
