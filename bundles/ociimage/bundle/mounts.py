@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from ociimage.bundle.options import Options
     from ocispec.types import Mount
 
+# The group tty, nearly everywhere.
+TTY_GROUP = 5
 _BASIC = ("nosuid", "noexec", "nodev")
 
 
@@ -24,7 +26,8 @@ def make_mounts(options: Options) -> list[Mount]:
 
 
 def _usual(options: Options) -> list[Mount]:
-    user_namespace = bool(options.uid_mappings or options.gid_mappings or "user" in options.namespaces)
+    own_user = bool(options.uid_mappings or options.gid_mappings or "user" in options.namespaces)
+    user_namespace = own_user or options.rootless
     host = {kind for kind, value in options.namespaces.items() if value == "host"}
     sys_options = () if options.privileged else ("ro",)
     cgroup_options = () if options.privileged or options.writable_cgroups else ("ro",)
@@ -45,7 +48,10 @@ def _usual(options: Options) -> list[Mount]:
             *_pts_group(options),
         ),
         _bound("/sys", "rbind", *_BASIC, "ro")
-        if user_namespace and options.namespaces.get("network", "private") != "private"
+        if "network" in host
+        and user_namespace
+        or own_user
+        and options.namespaces.get("network", "private") != "private"
         else _mount("/sys", "sysfs", "sysfs", *_BASIC, *sys_options),
         _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_BASIC, "relatime", *cgroup_options),
         _bound("/dev/mqueue", "bind", *_BASIC)
@@ -61,11 +67,11 @@ def _usual(options: Options) -> list[Mount]:
 
 
 def _pts_group(options: Options) -> tuple[str, ...]:
-    """Terminals belong to the group tty, which is 5 nearly everywhere, if that can be said here."""
+    """Terminals belong to the group tty, if that can be said here."""
     mapped = not options.gid_mappings or any(
-        each["containerID"] <= 5 < each["containerID"] + each["size"] for each in options.gid_mappings
+        each["containerID"] <= TTY_GROUP < each["containerID"] + each["size"] for each in options.gid_mappings
     )
-    return ("mode=0620", "gid=5") if mapped else ("mode=0620",)
+    return ("mode=0620", f"gid={TTY_GROUP}") if mapped and options.tty_group else ("mode=0620",)
 
 
 def _mount(destination: str, kind: str, source: str, *options: str) -> Mount:

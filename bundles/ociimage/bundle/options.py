@@ -51,7 +51,9 @@ class Options:
         sysctl, annotations, hooks
 
     The host:
-        cgroup_v2, rootless, architecture (Go's name)
+        cgroup_v2, architecture (Go's name)
+        rootless: the caller's user namespace, which is the container's, too, is not the host's.
+        tty_group: whether it has the group tty.
     """
 
     __slots__ = (
@@ -61,7 +63,7 @@ class Options:
         *("privileged", "cap_add", "cap_drop", "available_capabilities", "seccomp"),
         *("masked_paths", "readonly_paths", "writable_cgroups", "read_only", "mounts", "shm_size"),
         *("devices", "device_rules", "resources", "cgroups_path", "sysctl", "annotations", "hooks"),
-        *("cgroup_v2", "rootless", "architecture"),
+        *("cgroup_v2", "rootless", "tty_group", "architecture"),
     )
 
     command: list[str] | None
@@ -103,6 +105,7 @@ class Options:
     hooks: Hooks
     cgroup_v2: bool
     rootless: bool
+    tty_group: bool
     architecture: str
 
     def __init__(self, **given: Any) -> None:
@@ -127,6 +130,7 @@ class Options:
             "cgroups_path": "",
             "cgroup_v2": True,
             "rootless": False,
+            "tty_group": True,
             "architecture": "amd64",
             **given,
         }

@@ -54,6 +54,10 @@ def run(invocation: Invocation) -> int:
     if shell == "candidates":
         from cooper.cli.candidates import candidates
 
+        if invocation.settings.rootless:
+            from cooper.rootless.namespaces import enter
+
+            enter(invocation.settings)
         write(
             STDOUT,
             "".join(f"{word}\n" for word in candidates(invocation.settings, words[words[:1] == ["--"] :])),

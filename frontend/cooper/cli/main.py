@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 # Of these an exit status below 125 is the container's own; all others fail with 1, as docker's do.
 RUNS_PROGRAMS = ("run", "create", "start")
+# What an ordinary user can do without a user namespace.
+WITHOUT_CONTAINERS = ("help", "version", "login", "logout", "completion")
 
 
 def main() -> None:
@@ -43,6 +45,10 @@ def execute(words: Sequence[str]) -> int:
             from cooper.cli.help import print_help
 
             return print_help(invocation.command)
+        if invocation.settings.rootless and invocation.command not in WITHOUT_CONTAINERS:
+            from cooper.rootless.namespaces import enter
+
+            enter(invocation.settings)
         status: int = module.run(invocation)
     except BaseException as error:
         # Everything ends here: past this point nobody turns an exception into one line and a status.

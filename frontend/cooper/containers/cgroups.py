@@ -84,6 +84,22 @@ class Groups:
         return read, written
 
 
+def namespace_processes(pid: int) -> list[int]:
+    """All processes of the process's PID namespace, by the host's numbers: of a container without a group.
+
+    Raises: OSError if the process has gone.
+    """
+    wanted = posix.stat(f"/proc/{pid}/ns/pid").st_ino
+    found = []
+    for name in posix.listdir("/proc"):
+        try:
+            if name.isdigit() and posix.stat(f"/proc/{name}/ns/pid").st_ino == wanted:
+                found.append(int(name))
+        except OSError:
+            continue  # it has gone, or is another user's
+    return sorted(found)
+
+
 def network_bytes(pid: int) -> tuple[int, int]:
     """Bytes received and sent by all interfaces but the loopback of the process's network namespace."""
     received = sent = 0

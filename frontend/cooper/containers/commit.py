@@ -5,6 +5,7 @@ from __future__ import annotations
 from cooper.cli.output import warn
 from cooper.containers import record, stop
 from cooper.containers.images import open_store
+from cooper.containers.launch import cgroup_path
 from cooper.containers.locks import ContainerLock
 from cooper.containers.lookup import find, find_locked
 from ociimage.commit import commit as commit_snapshot
@@ -34,6 +35,8 @@ def commit(invocation: Invocation, database: Database) -> str:
         if left_out:
             warn(f"what is mounted is not part of the image: {', '.join(left_out)}")
         pausing = given["pause"] and container.state == record.RUNNING and not container.paused
+        # Without a group of its own there is nothing that could be frozen.
+        pausing = pausing and bool(cgroup_path(settings, container, options))
         if pausing:
             stop.pause(settings, database, container)
         try:

@@ -9,6 +9,7 @@ from cooper.containers.userns import maps_of, outside
 from cooper.containers.values import is_number
 from cooper.errors import Error, UsageError
 from ociimage.bundle.config import make_config
+from ociimage.bundle.mounts import TTY_GROUP
 from ociimage.bundle.options import Options
 from ociimage.bundle.rootfs import Rootfs
 
@@ -54,6 +55,8 @@ def compile_config(
     namespaces = {"network": network, **_namespaces(settings, database, options)}
     with Rootfs(root) as rootfs:
         user = rootfs.user(options["user"] or image.get("User") or "", options["groups"])
+        if settings.rootless:
+            _check_ids(user)
         if options["workdir"] or image.get("WorkingDir"):
             directory = options["workdir"] or image["WorkingDir"]
             rootfs.make_working_directory(directory, outside(uids, user.uid), outside(gids, user.gid))
@@ -89,6 +92,7 @@ def compile_config(
         annotations=options["annotations"],
         cgroup_v2=posix.access("/sys/fs/cgroup/cgroup.controllers", posix.F_OK),
         rootless=settings.rootless,
+        tty_group=not settings.rootless or _has_tty_group(),
         architecture=_ARCHITECTURES.get(posix.uname().machine, posix.uname().machine),
         **security,
     )
@@ -100,6 +104,25 @@ def compile_config(
     config: dict[str, Any] = make_config(image, wanted, mapped_root)  # type: ignore[assignment]
     config["ociVersion"] = SPEC_VERSION
     return config
+
+
+def _check_ids(user: User) -> None:
+    """Raises: Error for a user that an ordinary user's namespace does not have."""
+    from cooper.rootless.idmaps import last_id
+
+    for kind, number in (("uid", user.uid), ("gid", user.gid), *(("gid", each) for each in user.groups)):
+        last = last_id(kind)
+        if number > last:
+            raise Error(
+                f"the {kind} {number} of the container's user is beyond {last}, the last that this user has",
+                f"more of them in /etc/sub{kind}, for containers that are started when none runs",
+            )
+
+
+def _has_tty_group() -> bool:
+    from cooper.rootless.idmaps import last_id
+
+    return last_id("gid") >= TTY_GROUP
 
 
 def _init() -> str:

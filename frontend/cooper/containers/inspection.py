@@ -128,7 +128,7 @@ def inspect(settings: Settings, container: Container) -> dict[str, Any]:
             "ExposedPorts": image.get("ExposedPorts") or {},
             "Volumes": image.get("Volumes") or {},
         },
-        "HostConfig": _host_config(container, options),
+        "HostConfig": _host_config(settings, container, options),
         "NetworkSettings": _network_settings(container),
     }
 
@@ -255,7 +255,7 @@ def _mounts(settings: Settings, options: dict[str, Any]) -> list[dict[str, Any]]
     ]
 
 
-def _host_config(container: Container, options: dict[str, Any]) -> dict[str, Any]:
+def _host_config(settings: Settings, container: Container, options: dict[str, Any]) -> dict[str, Any]:
     limits = options["resources"]
     return {
         "Binds": [
@@ -295,7 +295,7 @@ def _host_config(container: Container, options: dict[str, Any]) -> dict[str, Any
         "UTSMode": options["uts"],
         "CgroupnsMode": options["cgroupns"],
         "CgroupParent": options["cgroup_parent"],
-        "CgroupPath": cgroup_path(container, options),
+        "CgroupPath": cgroup_path(settings, container, options),
         "Memory": limits.get("memory", 0),
         "MemorySwap": limits.get("memory_swap", limits.get("memory", 0) * 2),
         "MemoryReservation": limits.get("memory_reservation", 0),

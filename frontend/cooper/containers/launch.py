@@ -133,7 +133,7 @@ def _write_bundle(
         root=root,
         mapped_root=mapped_root,
         hostname=options["hostname"] or container.short_id,
-        cgroup=cgroup_path(container, options),
+        cgroup=cgroup_path(settings, container, options),
         mounts=[*files, *mounts],
         network=attachment.namespace,
     )
@@ -142,15 +142,17 @@ def _write_bundle(
     return process
 
 
-def cgroup_path(container: Container, options: dict[str, Any]) -> str:
-    """linux.cgroupsPath."""
+def cgroup_path(settings: Settings, container: Container, options: dict[str, Any]) -> str:
+    """linux.cgroupsPath; "" where there is none: an ordinary user has no group but what was handed on."""
+    if settings.rootless and not options["cgroup_parent"]:
+        return ""
     return f"{options['cgroup_parent'] or '/cooper'}/{container.id}"
 
 
-def cgroup_directories(container: Container, options: dict[str, Any]) -> list[str]:
+def cgroup_directories(settings: Settings, container: Container, options: dict[str, Any]) -> list[str]:
     """Where the container's memory is accounted for, in a unified and in a v1 hierarchy."""
-    path = cgroup_path(container, options)
-    return [f"/sys/fs/cgroup/memory{path}", f"/sys/fs/cgroup{path}"]
+    path = cgroup_path(settings, container, options)
+    return [f"/sys/fs/cgroup/memory{path}", f"/sys/fs/cgroup{path}"] if path else []
 
 
 def _log(container: Container, options: dict[str, Any], directory: str) -> dict[str, str]:
@@ -189,7 +191,7 @@ def _values(
         "resume": runtime.command(log, "resume", container.id),
         "remove": runtime.command(log, "delete", "--force", container.id),
         "clean-up": clean_up_command(settings, container.id),
-        "cgroup": cgroup_directories(container, options),
+        "cgroup": cgroup_directories(settings, container, options),
         **_log(container, options, directory),
         "log-size": options["log"]["size"],
         "log-files": options["log"]["files"],

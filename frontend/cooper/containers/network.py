@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from cooper.containers.record import Container
     from cooper.networks.attach import Attachment as Connection
-    from cooper.networks.requests import DNS, PortRequest
+    from cooper.networks.requests import DNS, Port, PortRequest
     from cooper.networks.store import Endpoint, Network
     from cooper.settings import Settings
     from cooper.state.database import Database
@@ -37,14 +37,18 @@ class Attachment:
         self.kept = kept or {}
 
 
-def check(options: dict[str, Any]) -> None:
-    """The network flags can be understood. Raises: UsageError."""
+def check(settings: Settings, options: dict[str, Any]) -> None:
+    """The network flags can be understood, and the user may have such networks. Raises: UsageError."""
     from cooper.networks.requests import parse_hosts
 
     wanted = options["network"]
     if not wanted or wanted == {"networks": ["none"]}:
         return
-    _mode(wanted)
+    mode = _mode(wanted)
+    if settings.rootless and mode.kind == "bridge":
+        from cooper.networks import rootless
+
+        rootless.check(mode.requests)
     _ports(options)
     _dns(wanted)
     parse_hosts(wanted.get("add_host", ()))
@@ -119,12 +123,27 @@ def attach(
         return _shared(settings, database, mode.container)
     if mode.kind == "none":
         return Attachment("private", _plain_hosts(hostname, wanted), "")
-    from cooper.networks import attach as networks
     from cooper.networks import namespaces
     from cooper.networks.requests import parse_hosts
 
     namespace = namespaces.create(settings, container.id)
-    _open_ports(namespace)
+    _open_ports(settings, namespace)
+    if settings.rootless:
+        from cooper.networks import rootless
+
+        made = rootless.attach(
+            settings,
+            container.id,
+            namespace,
+            [hostname, container.name],
+            _ports(options),
+            _dns(wanted),
+            parse_hosts(wanted.get("add_host", ())),
+        )
+        kept = {"namespace": namespace, "pasta": made.pasta, "ports": _kept_ports(made.ports)}
+        return Attachment(namespace, made.hosts, made.resolv_conf, kept)
+    from cooper.networks import attach as networks
+
     connection = networks.attach(
         database,
         settings,
@@ -145,37 +164,81 @@ def attach(
     return Attachment(namespace, connection.hosts, connection.resolv_conf, _kept(namespace, connection))
 
 
-# As docker has it: in a network of its own everybody may use low ports, and ping.
-_SYSCTLS = (("ip_unprivileged_port_start", b"0"), ("ping_group_range", b"0 2147483647"))
+def _open_ports(settings: Settings, namespace: str) -> None:
+    """As docker has it: in a network of its own everybody may use low ports, and ping.
 
-
-def _open_ports(namespace: str) -> None:
-    """Set here, from outside: root in a user namespace could not, as the network is not that namespace's."""
+    Set here, from outside: root in a user namespace could not, as the network is not that namespace's.
+    """
     import posix
 
-    from cooper.networks.namespaces import Inside
+    from cooper.networks.namespaces import call_inside
 
-    with Inside(namespace):
-        for name, value in _SYSCTLS:
-            file = posix.open(f"/proc/sys/net/ipv4/{name}", posix.O_WRONLY | posix.O_CLOEXEC)
+    last_group = 2147483647
+    if settings.rootless:
+        from cooper.rootless.idmaps import last_id
+
+        last_group = last_id("gid")
+
+    wanted = [
+        ("ipv4/ip_unprivileged_port_start", "0"),
+        ("ipv4/ping_group_range", f"0 {last_group}"),
+    ]
+    if settings.rootless and posix.access("/proc/sys/net/ipv6", posix.F_OK):
+        # pasta's interface has addresses of the host's, and nobody else is there who could have them.
+        wanted.append(("ipv6/conf/default/accept_dad", "0"))
+
+    def write() -> None:
+        for name, value in wanted:
+            file = posix.open(f"/proc/sys/net/{name}", posix.O_WRONLY | posix.O_CLOEXEC)
             try:
-                posix.write(file, value)
+                posix.write(file, value.encode())
             finally:
                 posix.close(file)
 
+    call_inside(settings, namespace, write)
+
+
+def mend(settings: Settings, database: Database, container: Container) -> None:
+    """The running container of an ordinary user has its pasta again, if that was killed.
+
+    The caller holds the container's lock. Raises: Error
+    """
+    from cooper.containers import record
+    from cooper.networks import rootless
+    from cooper.networks.requests import Port
+
+    kept = container.network
+    ports = [
+        Port(port["protocol"], port["host_address"], port["host_port"], port["container_port"])
+        for port in kept["ports"]
+    ]
+    kept["pasta"] = rootless.start(settings, container.id, kept["namespace"], ports)
+    record.set_network(database, container, kept)
+
+
+def is_whole(container: Container) -> bool:
+    """Whether what serves the running container's network is alive, as far as it is a process of ours."""
+    from cooper.networks.processes import is_alive
+
+    kept = container.network
+    return "pasta" not in kept or is_alive(kept["pasta"])
+
 
 def _kept(namespace: str, connection: Connection) -> dict[str, Any]:
-    ports = [
+    networks = _kept_networks(connection.endpoints, connection.networks)
+    return {"namespace": namespace, "networks": networks, "ports": _kept_ports(connection.ports)}
+
+
+def _kept_ports(ports: Sequence[Port]) -> list[dict[str, Any]]:
+    return [
         {
             "protocol": port.protocol,
             "host_address": port.host_address,
             "host_port": port.host_port,
             "container_port": port.container_port,
         }
-        for port in connection.ports
+        for port in ports
     ]
-    networks = _kept_networks(connection.endpoints, connection.networks)
-    return {"namespace": namespace, "networks": networks, "ports": ports}
 
 
 def _kept_networks(endpoints: Sequence[Endpoint], known: Mapping[str, Network]) -> dict[str, Any]:
@@ -314,7 +377,13 @@ def write_files(directory: str, attachment: Attachment) -> list[dict[str, Any]]:
 
 def detach(settings: Settings, database: Database, container: Container) -> None:
     """Nothing of the container is left on the network."""
-    if container.network:
+    if not container.network:
+        return
+    if settings.rootless:
+        from cooper.networks import rootless
+
+        rootless.detach(settings, container.id, container.network.get("pasta", ""))
+    else:
         from cooper.networks.attach import detach as disconnect
 
         disconnect(database, settings, container.id)

@@ -9,7 +9,7 @@ from cooper.containers.mounts import complete
 from cooper.containers.options import read_options
 from cooper.containers.userns import parse_mode
 from cooper.containers.values import is_number
-from cooper.errors import Error
+from cooper.errors import Error, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ def prepare(invocation: Invocation, database: Database) -> dict[str, Any]:
         )
         options["image_id"], image = found.id, found.container_config
     options["image_config"] = image
-    network.check(options)
-    parse_mode(options["userns"])
+    network.check(invocation.settings, options)
+    mode, _ = parse_mode(options["userns"])
+    if invocation.settings.rootless:
+        _check_rootless(mode, options)
     complete(invocation.settings, database, options)
     options["labels"] = {**(image.get("Labels") or {}), **options["labels"]}
     options["stop_signal"] = signal_name(options["stop_signal"] or image.get("StopSignal") or STOP_SIGNAL)
@@ -52,6 +54,20 @@ def prepare(invocation: Invocation, database: Database) -> dict[str, Any]:
     if not options["command"]:
         raise Error("there is no program to run", "the image names none: give one after it")
     return options
+
+
+def _check_rootless(mode: str, options: dict[str, Any]) -> None:
+    """Raises: UsageError for what takes root, and would be refused late, or be ignored."""
+    if mode not in ("", "host"):
+        raise UsageError(
+            f"--userns {mode} needs root, to map the ids of layers and volumes",
+            "an ordinary user's containers are in a user namespace anyway",
+        )
+    if options["resources"] and not options["cgroup_parent"]:
+        raise UsageError(
+            "limits need a control group that was handed to the user",
+            "name it with --cgroup-parent; docs/rootless.md",
+        )
 
 
 def signal_name(text: str) -> str:

@@ -40,6 +40,8 @@ def settle_all(settings: Settings, database: Database, containers: Iterable[Cont
             result.append(container)
             continue
         if container.state == record.RUNNING and is_supervised(settings, container.id):
+            if not network.is_whole(container):
+                _mend(settings, database, container)
             record.live(settings, container)
             result.append(container)
             continue
@@ -62,6 +64,20 @@ def settle_all(settings: Settings, database: Database, containers: Iterable[Cont
 def is_supervised(settings: Settings, container_id: str) -> bool:
     """Whether a supervisor has the container."""
     return is_held(f"{settings.run_directory(container_id)}/lock")
+
+
+def _mend(settings: Settings, database: Database, container: Container) -> None:
+    """What serves the running container's network, and was killed, is there again."""
+    with ContainerLock(settings, container.id, wait=False) as lock:
+        now = record.get(database, container.id) if lock.held else None
+        if now is None or now.state != record.RUNNING or network.is_whole(now):
+            return
+        try:
+            network.mend(settings, database, now)
+        except Error as error:
+            from cooper.cli.output import warn
+
+            warn(f"{container.name}: {error}")
 
 
 def settle_locked(

@@ -10,6 +10,7 @@ from cooper.cli.output import STDOUT, write
 from cooper.cli.template import print_rows
 from cooper.containers import record
 from cooper.containers.cgroups import Groups, network_bytes
+from cooper.containers.launch import cgroup_path
 from cooper.containers.lookup import every, find, open_database
 from cooper.containers.values import human_memory, human_size
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from cooper.cli.command import Invocation
     from cooper.containers.record import Container
+    from cooper.settings import Settings
 
 COLUMNS = {
     "Container": "CONTAINER ID", "Name": "NAME", "CPUPerc": "CPU %", "MemUsage": "MEM USAGE / LIMIT",
@@ -42,7 +44,7 @@ def show(invocation: Invocation) -> int:
         )
         if not given["all"] and not invocation.arguments:
             containers = [each for each in containers if each.state == record.RUNNING]
-        rows = [_row(each, before, given["no-trunc"]) for each in containers]
+        rows = [_row(invocation.settings, each, before, given["no-trunc"]) for each in containers]
         if first:  # processor time is known only after a while
             first = False
             time.sleep(_INTERVAL if not given["no-stream"] else 0.2)
@@ -55,7 +57,9 @@ def show(invocation: Invocation) -> int:
         time.sleep(_INTERVAL)
 
 
-def _row(container: Container, before: dict[str, tuple[float, int]], whole: bool) -> dict[str, Any]:
+def _row(
+    settings: Settings, container: Container, before: dict[str, tuple[float, int]], whole: bool
+) -> dict[str, Any]:
     row = {
         "Container": container.id if whole else container.short_id,
         "ID": container.id if whole else container.short_id,
@@ -64,6 +68,8 @@ def _row(container: Container, before: dict[str, tuple[float, int]], whole: bool
     }
     if container.state != record.RUNNING or not container.pid:
         return row
+    if not cgroup_path(settings, container, container.options):
+        return row  # an ordinary user's: what its group counts is not the container's alone
     try:
         groups = Groups(container.pid)
         received, sent = network_bytes(container.pid)

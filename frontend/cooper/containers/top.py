@@ -6,7 +6,8 @@ import os
 import time
 
 from cooper.cli.output import STDOUT, table, write
-from cooper.containers.cgroups import Groups
+from cooper.containers.cgroups import Groups, namespace_processes
+from cooper.containers.launch import cgroup_path
 from cooper.containers.lookup import open_database, running
 from cooper.errors import Error, UsageError
 
@@ -103,7 +104,8 @@ def list_processes(invocation: Invocation) -> int:
             raise UsageError(f"there is no column {column}", f"there are {', '.join(COLUMNS)}")
     container = running(invocation.settings, open_database(invocation.settings), name)
     try:
-        pids = Groups(container.pid).processes()
+        own_group = cgroup_path(invocation.settings, container, container.options)
+        pids = Groups(container.pid).processes() if own_group else namespace_processes(container.pid)
     except OSError as error:
         raise Error(f"the container {name} ended meanwhile") from error
     rows = []

@@ -6,6 +6,8 @@ class _FFI:
 
 class _Lib:
     CLONE_NEWNET: int
+    CLONE_NEWNS: int
+    CLONE_NEWUSER: int
     MS_BIND: int
     MNT_DETACH: int
     UMOUNT_NOFOLLOW: int

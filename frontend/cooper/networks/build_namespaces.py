@@ -1,4 +1,4 @@
-"""The system calls of network namespaces, for cffi to compile into ``cooper.networks._namespaces``.
+"""The system calls of network, mount and user namespaces, for cffi to compile into ``cooper.networks._namespaces``.
 
 Python has setns and unshare from 3.12 on, and no mount.
 """
@@ -10,7 +10,7 @@ from cffi import FFI
 ffibuilder = FFI()
 ffibuilder.cdef(
     """
-    static const int CLONE_NEWNET, MS_BIND, MNT_DETACH, UMOUNT_NOFOLLOW;
+    static const int CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, MS_BIND, MNT_DETACH, UMOUNT_NOFOLLOW;
     int unshare(int flags);
     int setns(int fd, int nstype);
     int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);

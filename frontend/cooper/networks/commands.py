@@ -5,7 +5,7 @@ from __future__ import annotations
 from cooper.cli.output import print_line, warn
 from cooper.containers.lookup import for_each, open_database
 from cooper.containers.values import parse_pairs
-from cooper.errors import NotFound, UsageError
+from cooper.errors import Error, NotFound, UsageError
 from cooper.networks import manage
 from cooper.networks.store import Store
 
@@ -19,8 +19,17 @@ if TYPE_CHECKING:
 SHORT = 12
 
 
+def _need_root(invocation: Invocation) -> None:
+    """Raises: Error."""
+    if invocation.settings.rootless:
+        raise Error(
+            "networks need root", "an ordinary user's containers are on one of their own: docs/networking.md"
+        )
+
+
 def create(invocation: Invocation) -> int:
     """The networks are there; their ids are printed, with warnings of what stands in their way."""
+    _need_root(invocation)
     given = invocation.options
     if not invocation.arguments:
         raise UsageError("cooper network create takes NAME ...")
@@ -132,6 +141,7 @@ def connect(invocation: Invocation) -> int:
     """The container is on the network, now if it runs, and whenever it is started."""
     from cooper.containers.network import connect as connect_container
 
+    _need_root(invocation)
     network, container = _network_and_container(invocation)
     given = invocation.options
     parts = [
@@ -149,6 +159,7 @@ def disconnect(invocation: Invocation) -> int:
     """The container is not on the network, neither now nor when it is started again."""
     from cooper.containers.network import disconnect as disconnect_container
 
+    _need_root(invocation)
     network, container = _network_and_container(invocation)
     disconnect_container(invocation.settings, open_database(invocation.settings), container, network)
     return 0
@@ -162,6 +173,7 @@ def _network_and_container(invocation: Invocation) -> tuple[str, str]:
 
 def reload(invocation: Invocation) -> int:
     """Interfaces, rules and names are as they should be."""
+    _need_root(invocation)
     for warning in manage.reload(open_database(invocation.settings), invocation.settings):
         warn(warning)
     return 0

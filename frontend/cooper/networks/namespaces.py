@@ -9,7 +9,12 @@ from cooper.settings import make_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from cooper.settings import Settings
+
+    Result = TypeVar("Result")
 
 # Of the thread, not the process: only the calling thread is moved.
 OWN = "/proc/thread-self/ns/net"
@@ -34,11 +39,14 @@ def create(settings: Settings, container: str) -> str:
     except FileExistsError:
         remove(settings, container)  # of a command that was killed
         posix.close(posix.open(target, posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o400))
+
+    def fill() -> None:
+        if lib.mount(OWN.encode(), target.encode(), b"none", lib.MS_BIND, ffi.NULL):
+            raise _failure(f"mount a network namespace on {target}", ffi.errno)
+        _loopback_up()
+
     try:
-        with Inside(""):
-            if lib.mount(OWN.encode(), target.encode(), b"none", lib.MS_BIND, ffi.NULL):
-                raise _failure(f"mount a network namespace on {target}", ffi.errno)
-            _loopback_up()
+        call_inside(settings, "", fill)
     except BaseException:
         remove(settings, container)
         raise
@@ -67,6 +75,35 @@ def list_all(settings: Settings) -> list[str]:
         return sorted(posix.listdir(f"{settings.run}/netns"))
     except FileNotFoundError:
         return []
+
+
+def call_inside(settings: Settings, wanted: str, function: Callable[[], Result]) -> Result:
+    """What the function returns or raises, called in the namespace of a path, or with "" in a new one."""
+    if not settings.rootless:
+        with Inside(wanted):
+            return function()
+    # An ordinary user has no power over the host's network, not even to return to it: a thread of its own ends there.
+    import _thread
+
+    ended = _thread.allocate_lock()
+    ended.acquire()
+    results: list[Result] = []
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            Inside(wanted).__enter__()
+            results.append(function())
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            ended.release()
+
+    _thread.start_new_thread(work, ())
+    ended.acquire()
+    if failures:
+        raise failures[0]
+    return results[0]
 
 
 class Inside:

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# Python ignores these, and ignoring is inherited: SIGPIPE, SIGXFSZ. pasta does not start then.
+IGNORED = (13, 25)
 DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 
 
@@ -43,7 +45,9 @@ def run(program: str, arguments: Sequence[str], text: str = "") -> tuple[int, st
         ]
         environment = {"PATH": ":".join(DIRECTORIES), "LC_ALL": "C"}
         try:
-            pid = posix.posix_spawn(program, [program, *arguments], environment, file_actions=actions)
+            pid = posix.posix_spawn(
+                program, [program, *arguments], environment, file_actions=actions, setsigdef=IGNORED
+            )
         except OSError as error:
             raise Error(f"run {program}: {error.strerror}") from error
         status = posix.waitstatus_to_exitcode(posix.waitpid(pid, 0)[1])

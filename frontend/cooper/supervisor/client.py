@@ -162,7 +162,11 @@ def start(
     supervisor.send(ATTACH, bytes([wants]))
     try:
         command = [own_program("cooper-supervisor"), container_id, run_directory]
-        spawn(command, (descriptors[0], -1, 2), [(descriptors[1], 3), (descriptors[2], 4)])
+        pid = spawn(command, (descriptors[0], -1, 2), [(descriptors[1], 3), (descriptors[2], 4)])
+        if settings.rootless:
+            from cooper.rootless.namespaces import note
+
+            note(settings, pid)
     finally:
         its.close()
         for each in (*descriptors, reading, lock):

@@ -1,10 +1,10 @@
-"""An ordinary user's container reaches the outside and is reached."""
+"""An ordinary user's cooper: a session from an image to nothing left, its networks, and what is killed in between."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,66 +12,42 @@ from socket import socket as Socket
 
 import pytest
 
-from cooper.errors import Conflict, Error
-from cooper.networks import rootless
-from cooper.networks.requests import parse_publish
-from cooper.settings import Settings
-
 from .. import host
 from .test_names import host_resolver
-from .world import BEYOND, HOST, OUTSIDE, SECONDS, Place, World
+from .user import UID, User, archive, ordinary_user
+from .world import BEYOND, HOST, HOST6, OUTSIDE, OUTSIDE6, SECONDS, Place, World, batch, name_server, routes
 
-USER = 65534
-AS_USER = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
+pytestmark = pytest.mark.skipif(not shutil.which("pasta"), reason="pasta is not installed (Debian: passt)")
+
+SERVER = ("busybox", "httpd", "-f", "-h", "/www", "-p", "80")
 
 
 @pytest.fixture
-def settings(world: World) -> Iterator[Settings]:
-    """The user's directories, and a /dev/net/tun as it is on most machines."""
-    if shutil.which("pasta") is None:
-        pytest.skip("pasta is not installed")
-    devices = Path(world.settings.root) / "net"
-    devices.mkdir()
-    os.mknod(devices / "tun", 0o020666, os.makedev(10, 200))
-    (devices / "tun").chmod(0o666)
-    for directory in (Path(world.settings.root).parent, Path(world.settings.root), devices):
-        directory.chmod(0o755)
-    run = Path(world.settings.root).parent / "user"
-    (run / "pasta").mkdir(parents=True)
-    for directory in (run, run / "pasta"):
-        os.chown(directory, USER, USER)
-    if not Path("/dev/net").exists():
-        Path("/dev/net").mkdir()
-    with host.mounted(Path("/dev/net"), "--bind", devices):
-        made = Settings(str(run), str(run))
+def user(world: World) -> Iterator[User]:
+    """A user with an image, on stave."""
+    with ordinary_user(world, "stave") as made:
+        made("import", archive(made.home.parent), "busybox")
         yield made
-        rootless.end(made, "web")
 
 
-@pytest.fixture
-def container(world: World) -> Iterator[int]:
-    """A process of the user's in namespaces of its own."""
-    words = [
-        *AS_USER,
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "--net",
-        "sh",
-        "-c",
-        "echo ready; exec sleep 1000",
-    ]
-    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-        yield process.pid
-        process.kill()
+def place_of(user: User, container: str) -> Place:
+    """The network of a container that runs."""
+    return Place(f"/proc/{user.pid(container)}/ns/net")
 
 
-def run_hook(plan: rootless.Plan, pid: int) -> subprocess.CompletedProcess[str]:
-    """The hook has run as the OCI runtime would run it, which is the user's."""
-    state = json.dumps({"ociVersion": "1.3.0", "id": "web", "status": "creating", "pid": pid, "bundle": "/1"})
-    words = [*AS_USER, plan.hook["path"], *plan.hook["args"][1:]]
-    return subprocess.run(words, input=state, capture_output=True, text=True, check=False)
+def get(place: Place, address: str, port: int) -> bytes:
+    """A page, asked for from there."""
+
+    def ask() -> bytes:
+        try:
+            with place.connect(address, port) as client:
+                client.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
+                return b"".join(iter(lambda: client.recv(1000), b""))
+        except OSError:
+            return b""
+
+    host.eventually(ask, "the server answers")
+    return ask()
 
 
 def ask(place: Place, address: str, port: int, listener: Socket) -> None:
@@ -86,44 +62,254 @@ def ask(place: Place, address: str, port: int, listener: Socket) -> None:
             assert client.recv(100) == b"answer"
 
 
-def test_rootless(world: World, settings: Settings, container: int) -> None:
-    """TCP and UDP out and in, from where it is published, and the port is free again when the container has ended."""
-    with host_resolver(world, "nameserver 127.0.0.53\nnameserver 192.0.2.53\nsearch example.com\n"):
-        plan = rootless.plan(
-            settings, "web", ["web"], parse_publish(["8080:80", f"{HOST}:5300:53/udp", "81"])
+@pytest.mark.parametrize("runtime", ["stave", "crun", "runc"])
+def test_a_session(world: World, runtime: str) -> None:
+    """import, run, ports, volumes, exec, logs, ps, cp, commit, stop, restart, rm: as root has them."""
+    with ordinary_user(world, runtime) as user:
+        user("import", archive(user.home.parent, ("owned", b"x", 33)), "busybox")
+        (user.home / "data").mkdir()
+        os.chown(user.home / "data", UID, UID)
+        run = ("run", "--rm", "-v", f"{user.home}/data:/data", "-v", "kept:/kept", "busybox")
+        user(*run, "sh", "-c", "echo one > /data/file; chown 33:33 /kept; stat -c %u /owned > /kept/owner")
+        assert (user.home / "data/file").stat().st_uid == UID
+        assert (
+            user("run", "--rm", "-u", "www-data", "-v", "kept:/kept", "busybox", "cat", "/kept/owner") == "33"
         )
-    assert plan.resolv_conf == "search example.com\nnameserver 192.0.2.53\n"
-    assert plan.ports[2].host_port > 1023
-    done = run_hook(plan, container)
-    assert done.returncode == 0, done.stderr
-    web = Place(f"/proc/{container}/ns/net")
-    with web.listen(80) as tcp, web.listen(53, protocol="udp") as udp, world.outside.listen(7) as out:
+        user(
+            "run",
+            "-d",
+            "--name",
+            "web",
+            "-p",
+            "8080:80",
+            "busybox",
+            "sh",
+            "-c",
+            f"echo up; exec {' '.join(SERVER)}",
+        )
+        assert (
+            user("ps", "--format", "{{.Names}} {{.State}} {{.Ports}}") == "web running 0.0.0.0:8080->80/tcp"
+        )
+        assert user("port", "web") == "80/tcp -> 0.0.0.0:8080"
+        assert get(world.outside, HOST, 8080).endswith(b"hello")
+        host.eventually(lambda: user("logs", "web") == "up", "the log is written")
+        assert user("exec", "web", "sh", "-c", "echo more > /www/more; id -u") == "0"
+        (user.home / "page").write_text("copied")
+        user("cp", "page", "web:/www/index.html")
+        assert user("diff", "web").splitlines() == ["C /www", "C /www/index.html", "A /www/more"]
+        assert "httpd" in user("top", "web") and "--" in user("stats", "--no-stream", "web")
+        user("commit", "web", "web:2")
+        user("restart", "-t", "0", "web")
+        assert get(world.outside, HOST, 8080).endswith(b"copied")
+        user("stop", "-t", "0", "web")
+        assert world.outside.is_refused(HOST, 8080)
+        user("start", "web")
+        assert get(world.host, "127.0.0.1", 8080).endswith(b"copied")
+        user("rm", "-f", "web")
+        assert world.outside.is_refused(HOST, 8080)
+        assert (
+            user("run", "--rm", "--network", "none", "web:2", "cat", "/www/more", "/www/index.html")
+            == "more\ncopied"
+        )
+        assert user("run", "--rm", "--network", "host", "busybox", "ip", "-o", "link").count(": uplink") == 1
+        user("volume", "rm", "kept")
+        user("rmi", "web:2", "busybox")
+    assert os.listdir(user.home / "session/cooper/pasta") == []
+    assert os.listdir(user.home / ".local/share/cooper/containers") == []
+
+
+def test_packets(world: World, user: User) -> None:
+    """TCP and UDP, out and in, over both families, at the ports and addresses that were asked for, and at no others."""
+    # pasta leaves out a family that the host has no default route or, of IPv6, no link-local address for.
+    batch("address add fe80::2/64 dev uplink nodad")
+    # Whom the host lets ping without root; this is how systemd sets it.
+    Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 2147483647")
+    with routes(f"default via {OUTSIDE6}"):
+        packets(world, user)
+
+
+def packets(world: World, user: User) -> None:
+    """The same, on a host that both families reach the outside from."""
+    publish = ("-p", "81", "-p", f"{HOST}:5300:53/udp", "-p", "[::1]:6000:60", "-p", "9000-9001:9000-9001")
+    user("run", "-d", "--name", "web", *publish, "busybox", "sleep", "1000")
+    ports = dict(line.split(" -> ") for line in user("port", "web").splitlines())
+    chosen = int(ports.pop("81/tcp").removeprefix("0.0.0.0:"))
+    assert ports == {
+        "53/udp": f"{HOST}:5300",
+        "60/tcp": "[::1]:6000",
+        "9000/tcp": "0.0.0.0:9000",
+        "9001/tcp": "0.0.0.0:9001",
+    }
+    web = place_of(user, "web")
+    with world.outside.listen(7) as out:
         assert web.talk(BEYOND, 7, out) == HOST
-        ask(world.outside, HOST, 8080, tcp)
+    with web.listen(53, protocol="udp") as udp:
         world.outside.exchange(HOST, 5300, udp)
-        ask(world.host, "127.0.0.1", 8080, tcp)
-        assert world.host.is_refused("127.0.0.1", 5301)
-    with pytest.raises(Conflict, match="8080"):
-        rootless.plan(settings, "other", ["other"], parse_publish(["8080:80"]))
-    rootless.end(settings, "web")
-    rootless.end(settings, "web")
-    assert world.outside.is_refused(HOST, 8080)
-    assert os.listdir(f"{settings.run}/pasta") == []
+    with web.listen(81) as listener:
+        ask(world.outside, HOST, chosen, listener)
+        ask(world.outside, HOST6, chosen, listener)
+    with web.listen(9001) as listener:
+        ask(world.outside, HOST, 9001, listener)
+    with web.listen(60) as listener:
+        ask(world.host, "::1", 6000, listener)
+        assert world.outside.is_refused(HOST6, 6000)
+    assert user("exec", "web", "ping", "-c", "1", "-W", "5", OUTSIDE)
+    assert "port is in use" in user("run", "-p", "9001:82", "busybox", "true", status=125)
+    assert "ip_unprivileged_port_start" in user("run", "-p", "80:80", "busybox", "true", status=125)
 
 
-def test_the_hosts_loopback_is_out_of_reach(world: World, settings: Settings, container: int) -> None:
+def test_the_hosts_loopback_is_out_of_reach(world: World, user: User) -> None:
     """What listens on 127.0.0.1 of the host is not reached by the gateway's address, nor by the container's own."""
-    plan = rootless.plan(settings, "web", ["web"])
-    assert run_hook(plan, container).returncode == 0
-    web = Place(f"/proc/{container}/ns/net")
+    user("run", "-d", "--name", "web", "busybox", "sleep", "1000")
     with world.host.listen(9, "127.0.0.1"):
         for address in ("127.0.0.1", OUTSIDE, HOST):
-            assert web.is_refused(address, 9)
-    rootless.end(settings, "web")
+            assert place_of(user, "web").is_refused(address, 9)
 
 
-def test_without_pasta(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is missing is named, with what to do."""
-    monkeypatch.setattr(rootless, "find", lambda name: "")
-    with pytest.raises(Error, match="need pasta .install passt"):
-        rootless.plan(settings, "web", ["web"])
+def test_names(world: World, user: User) -> None:
+    """The host's servers, --dns, and a way to a server of the host that listens on a loopback address alone."""
+    with host_resolver(world, "nameserver 127.0.0.53\nnameserver 192.0.2.53\nsearch example.com\n"):
+        text = user("run", "--rm", "--name", "web", "busybox", "cat", "/etc/resolv.conf", "/etc/hosts")
+    assert text.startswith("search example.com\nnameserver 192.0.2.53\n") and f"\n{HOST}\t" in text
+    listener, thread = name_server(world.host, "127.0.0.1", "192.0.2.77")
+    try:
+        with host_resolver(world, "nameserver 127.0.0.1\n"):
+            assert "192.0.2.77" in user("run", "--rm", "busybox", "nslookup", "example.org")
+            words = ("run", "--rm", "--dns", "192.0.2.9", "busybox", "cat", "/etc/resolv.conf")
+            assert user(*words) == "nameserver 192.0.2.9"
+    finally:
+        with world.host.socket(2, 2) as client:
+            client.sendto(b"", ("127.0.0.1", 53))
+        thread.join()
+        listener.close()
+
+
+def test_networks(world: World, user: User) -> None:
+    """none, host and those of other containers; bridges are root's, and a user is told so."""
+    assert user("run", "--rm", "--network", "none", "busybox", "ip", "-o", "link").count("\n") == 0
+    user("run", "-d", "--name", "web", "busybox", "sleep", "1000")
+    own = user("exec", "web", "readlink", "/proc/self/ns/net")
+    shared = ("run", "--rm", "--network", "container:web", "busybox", "readlink", "/proc/self/ns/net")
+    assert user(*shared) == own
+    for flags in (("--network", "front"), ("--ip", "10.1.1.1"), ("--network-alias", "www")):
+        message = user("run", *flags, "busybox", "true", status=125)
+        assert "need root" in message and "--network default, host, none, container:NAME" in message
+    assert "need root" in user("network", "create", "front", status=1)
+    assert "need root" in user("network", "connect", "front", "web", status=1)
+
+
+def test_what_takes_root(user: User) -> None:
+    """Limits without a group, maps of a container's own, devices of images: one line each, with what to do."""
+    for flags, cure in (
+        (("-m", "100m"), "--cgroup-parent"),
+        (("--userns", "auto"), "in a user namespace anyway"),
+    ):
+        message = user("run", *flags, "busybox", "true", status=125)
+        assert cure in message and message.count("\n") == 0
+
+
+@pytest.mark.skipif(not host.V2, reason="only groups of version 2 alone can be handed to a user")
+def test_limits(user: User) -> None:
+    """In a group that was handed to the user limits hold, and containers can be paused."""
+    group = host.CGROUPS / "cooper-tests-user"
+    shell = group / "shell"
+    shell.mkdir(parents=True)
+    try:
+        (group / "cgroup.subtree_control").write_text("+memory +pids")
+        for path in (
+            group,
+            group / "cgroup.procs",
+            group / "cgroup.subtree_control",
+            shell,
+            shell / "cgroup.procs",
+        ):
+            os.chown(path, UID, UID)
+        # The user's processes are below the group, too, or the kernel would not let them move into it.
+        user.words = ["sh", "-c", f'echo $$ >{shell}/cgroup.procs; exec "$@"', "sh", *user.words]
+        flags = ("--cgroup-parent", f"/{group.name}", "-m", "64m", "--network", "none")
+        container = user("run", "-d", "--name", "web", *flags, "busybox", "sleep", "1000")
+        assert (group / container / "memory.max").read_text().strip() == str(64 << 20)
+        user("pause", "web")
+        assert "frozen 1" in (group / container / "cgroup.events").read_text()
+        user("unpause", "web")
+        assert user("stats", "--no-stream", "--format", "{{.MemUsage}}", "web").endswith(" / 64MiB")
+        user("rm", "-f", "web")
+        assert not (group / container).exists()
+    finally:
+        shell.rmdir()
+        group.rmdir()
+
+
+def kill(processes: dict[int, str]) -> None:
+    """They have ended."""
+    assert processes
+    for pid in processes:
+        os.kill(pid, signal.SIGKILL)
+    host.eventually(lambda: not any(host.alive(pid) for pid in processes), "they have ended")
+
+
+def test_killed(world: World, user: User) -> None:
+    """pasta, supervisors, or `run` with all that it had started: the next command puts right what is left."""
+    user("run", "-d", "--name", "web", "-p", "8080:80", "-u", "www-data", "busybox", *SERVER)
+    assert get(world.outside, HOST, 8080).endswith(b"hello")
+    kill(user.processes("--netns"))
+    assert user("ps", "--format", "{{.State}}") == "running"
+    assert get(world.outside, HOST, 8080).endswith(b"hello")
+    # The namespace's last member goes with it, and the program in the container is not the user's own.
+    kill(user.processes("cooper-supervisor"))
+    assert user("ps", "-a", "--format", "{{.State}}") == "exited"
+    assert user.processes() == {}
+    assert world.outside.is_refused(HOST, 8080)
+    user("start", "web")
+    assert get(world.outside, HOST, 8080).endswith(b"hello")
+    kill(user.processes())
+    user("rm", "web")
+    words = [*user.words, "run", "-p", "8080:80", "busybox", "sleep", "1000"]
+    with subprocess.Popen(words, cwd=user.home, stdin=subprocess.DEVNULL) as run:
+        host.eventually(lambda: user.processes("--netns"), "pasta has been started")
+        kill({pid: words for pid, words in user.processes().items() if "--netns" not in words})
+        run.wait()
+    user("rm", "--all", "--force")
+    assert user.processes() == {}
+    user("run", "--rm", "-p", "8080:80", "busybox", "true")
+
+
+def test_many_at_once(user: User) -> None:
+    """Commands that begin at the same time are in one namespace, which the next one joins while there is a container."""
+    words = [*user.words, "run", "-d", "busybox", "sleep", "1000"]
+    started = [
+        subprocess.Popen(words, cwd=user.home, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        for _ in range(6)
+    ]
+    assert [each.wait() for each in started] == [0] * 6
+    supervisors = user.processes("cooper-supervisor")
+    assert len(supervisors) == 6
+    assert len({os.stat(f"/proc/{pid}/ns/user").st_ino for pid in supervisors}) == 1
+    assert len({os.stat(f"/proc/{pid}/ns/mnt").st_ino for pid in supervisors}) == 1
+
+
+def test_a_single_id(world: World) -> None:
+    """Without subordinate ids there are containers of the user alone; what needs more names /etc/subuid."""
+    with ordinary_user(world, "stave", ids=False) as user:
+        user("import", archive(user.home.parent), "busybox")
+        words = ("run", "--rm", "-t", "-v", f"{user.home}:/home", "busybox")
+        assert user(*words, "sh", "-c", "id -u; touch /home/made; wc -l < /proc/self/uid_map") == "0\n1"
+        assert (user.home / "made").stat().st_uid == UID
+        user("run", "-d", "--name", "web", "-p", "8080:80", "busybox", *SERVER)
+        assert get(world.outside, HOST, 8080).endswith(b"hello")
+        user("rm", "-f", "web")
+        assert "/etc/subuid" in user("run", "-u", "www-data", "busybox", "true", status=125)
+        message = user("import", archive(user.home.parent, ("owned", b"x", 33)), "owned", status=1)
+        assert "/etc/subuid" in message
+
+
+def test_what_is_missing(world: World, tmp_path: Path) -> None:
+    """A /dev/net/tun for root alone, a directory of somebody else's: named, with the cure."""
+    with ordinary_user(world, "stave", tun=False) as user:
+        user("import", archive(user.home.parent), "busybox")
+        assert "chmod 0666 /dev/net/tun" in user("run", "busybox", "true", status=125)
+        user("run", "--rm", "--network", "none", "busybox", "true")
+        other = user.home.parent / "other"
+        other.mkdir(mode=0o777)
+        assert "only this user can write to" in user("--run-root", other, "ps", status=1)
+        assert os.listdir(other) == []
