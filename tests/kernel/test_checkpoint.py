@@ -309,7 +309,7 @@ def test_restore_fails(container: Container, images: Images, host_unchanged: Cal
     assert f"(the log is {images.work}/restore.log)" in refused and "Error (criu/" in refused
     host_unchanged()
     (images.path / "descriptors.json").write_text("{}")
-    assert "descriptors.json of the images is damaged" in container.stave.fails(*images.words("--detach"))
+    assert "descriptors.json is damaged" in container.stave.fails(*images.words("--detach"))
     host_unchanged()
 
 

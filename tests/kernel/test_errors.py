@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .driver import Container
+from .driver import Container, Stave
 from .host import mounted
 
 ELF_FOR_ANOTHER_MACHINE = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x08\x00" + bytes(44)  # MIPS
@@ -18,6 +18,36 @@ def make_program(container: Container, content: bytes, mode: int = 0o755) -> Non
     (container.rootfs / "tool").write_bytes(content)
     (container.rootfs / "tool").chmod(mode)
     container.runs("/tool")
+
+
+@pytest.mark.parametrize("command", ["create", "run"])
+def test_no_state_directory(container: Container, command: str, tmp_path: Path) -> None:
+    """A state directory that cannot be made is named, and the flag for another one."""
+    (tmp_path / "file").touch()
+    container.write_config()
+    stave = Stave(container.stave.executable, tmp_path)
+    stave.root = tmp_path / "file"
+    assert stave.fails(command, "--bundle", container.bundle, "c") == (
+        f"{command} c: make directory {stave.root}/c (--root names another state directory): Not a directory"
+    )
+
+
+def test_nobody_listens(container: Container, tmp_path: Path) -> None:
+    """A console socket that is not there is named, with what was to be sent to it; nothing is left."""
+    container.process["terminal"] = True
+    socket = tmp_path / "none"
+    what = f"send the terminal to {socket}: No such file or directory"
+    assert container.fails("--console-socket", socket) == what
+    assert container.stave("list", "--quiet").output == ""
+
+
+def test_what_the_file_system_says(container: Container) -> None:
+    """The kernel's own words on a mount option are in the error."""
+    container.mount("/tmp", "size=much", type="tmpfs")
+    index = len(container.config["mounts"]) - 1
+    assert container.fails() == (
+        f"mounts[{index}] \"/tmp\": mount: option size=much (tmpfs: Bad value for 'size'): Invalid argument"
+    )
 
 
 def why(container: Container) -> str:
@@ -175,7 +205,7 @@ def test_memory_limit_is_too_small(container: Container) -> None:
     container.linux["resources"] = {"memory": {"limit": 4096}}
     container.write_config()
     line = container.stave.fails("run", "--bundle", container.bundle, container.id)
-    assert "memory limit" in line
+    assert "linux.resources.memory.limit" in line
 
 
 def test_source_on_a_missing_mount(container: Container, directory: Path) -> None:

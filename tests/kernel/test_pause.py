@@ -40,6 +40,7 @@ def test_wrong_states(container: Container) -> None:
     assert "container not paused" in stave.fails("resume", container.id)
     stave("pause", container.id)
     assert "cannot pause a container in the paused state" in stave.fails("pause", container.id)
+    assert "cannot start a container in the paused state" in stave.fails("start", container.id)
     stave("resume", container.id)
     container.kill("KILL")
     container.wait()

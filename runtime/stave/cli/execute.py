@@ -138,18 +138,14 @@ def _merge_user(process: Process, options: Mapping[str, Any]) -> None:
 
 
 def _add_capabilities(process: Process, names: Sequence[str]) -> None:
-    """The names are in the bounding, effective and permitted sets.
+    """The names are in the bounding, effective and permitted sets; of one that nobody knows the plan warns.
 
     Not in the inheritable one: a program file with inheritable capabilities would gain them (CVE-2022-29162).
     """
-    from stave.plan.capabilities import NAMES
-
     sets = process.setdefault("capabilities", {})
     for text in names:
         name = text.upper()
         name = name if name.startswith("CAP_") else f"CAP_{name}"
-        if name not in NAMES:
-            raise Error(f'unknown capability "{text}"')
         sets["bounding"] = [*sets.get("bounding", []), name]
         sets["effective"] = [*sets.get("effective", []), name]
         sets["permitted"] = [*sets.get("permitted", []), name]

@@ -14,6 +14,7 @@ import posix
 import time
 
 from stave.cli.output import STDERR, one_line, write
+from stave.errors import KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 class Log:
     """Where the messages of one invocation go."""
 
-    __slots__ = ("path", "json", "verbose", "subject", "warnings")
+    __slots__ = ("options", "path", "json", "verbose", "subject", "warnings")
 
     def __init__(self, invocation: Invocation) -> None:
         # A command line that could not be read to its end may lack any of them.
         options = invocation.global_options
+        self.options = options
         self.path: str = options.get("log") or ""
         self.json: bool = options.get("log-format") == "json"
         self.verbose: bool = options.get("debug") or False
@@ -40,11 +42,16 @@ class Log:
         """The file of `--log` exists and can be written to.
 
         Raises:
-            OSError: it cannot.
+            KernelError: it cannot.
         """
-        if self.path:
+        if not self.path:
+            return
+        try:
             # Not kept open: the number could be one that --preserve-fds hands to the container.
             posix.close(self._open())
+        except OSError as error:
+            self.options["log"] = ""  # the failure itself goes to standard error alone
+            raise KernelError(f"open log {self.path}", error.errno or 0) from error
 
     def debug(self, message: str) -> None:
         """With `--debug`, the message is in the log, or on standard error."""

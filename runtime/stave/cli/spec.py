@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from stave.cli.output import write
-from stave.errors import Error
+from stave.errors import Error, KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def run(invocation: Invocation) -> int:
         descriptor = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o666)
     except FileExistsError as error:
         raise Error(f"{path} exists: remove it first") from error
+    except OSError as error:
+        raise KernelError(f"write {path}", error.errno or 0) from error
     try:
         write(descriptor, f"{_with_tabs(dumps(config, indent=1))}\n")
     finally:

@@ -106,6 +106,16 @@ def write_pid_file(path: str, pid: int) -> None:
         raise KernelError(f"write pid file {path}", error.errno or 0) from error
 
 
+def send_terminal(socket: str, master: int) -> None:
+    """Whoever listens at the console socket has the terminal's master. Raises KernelError."""
+    from stave.native.module import send_descriptor
+
+    try:
+        send_descriptor(socket, master, "/dev/ptmx")
+    except OSError as error:
+        raise KernelError(f"send the terminal to {socket}", error.errno or 0) from error
+
+
 def send_pidfd(socket: str, pid: int, name: str) -> None:
     """Whoever listens at the socket has a pidfd of the process. Raises KernelError.
 

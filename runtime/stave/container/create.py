@@ -7,7 +7,14 @@ import posix
 from ocispec.config import load_config
 from ocispec.jsontext import dumps
 from stave.cgroups.plan import CgroupPlan, directories, plan_cgroups, without_groups
-from stave.container.caller import CreateOptions, check_console, check_preserved, send_pidfd, write_pid_file
+from stave.container.caller import (
+    CreateOptions,
+    check_console,
+    check_preserved,
+    send_pidfd,
+    send_terminal,
+    write_pid_file,
+)
 from stave.container.record import write_record
 from stave.container.state import SOCKET, Container, exists, read_process, timestamp
 from stave.container.subjects import subject_of
@@ -158,7 +165,7 @@ class _Creation:
             executor.close()
         master = executor.master
         if master >= 0 and options.console_socket:
-            native.send_descriptor(options.console_socket, master, "/dev/ptmx")
+            send_terminal(options.console_socket, master)
             posix.close(master)
             master = executor.master = -1
         container.state["cgroupsMade"] = executor.cgroups_made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from stave.cgroups.plan import join_operations
-from stave.container.caller import check_console, check_preserved, send_pidfd, write_pid_file
+from stave.container.caller import check_console, check_preserved, send_pidfd, send_terminal, write_pid_file
 from stave.container.executor import Executor
 from stave.container.state import CREATED, PAUSED, RUNNING, STOPPED, Container
 from stave.errors import NOT_RUNNING, Error, StateError
@@ -73,9 +73,7 @@ def execute(
     )
     try:
         if executor.master >= 0 and console_socket:
-            from stave.native.module import send_descriptor
-
-            send_descriptor(console_socket, executor.master, "/dev/ptmx")
+            send_terminal(console_socket, executor.master)
         if pidfd_socket:
             send_pidfd(pidfd_socket, executor.pid, "setns")
         if pid_file:

@@ -27,6 +27,8 @@ _HINTS: dict[tuple[str, int], str] = {
         "set_scheduler",
         errno.EPERM,
     ): "it takes CAP_SYS_NICE, and a real-time budget of the cgroup's (cpu.rt_runtime_us)",
+    ("set_rlimit", errno.EPERM): "a higher hard limit takes CAP_SYS_RESOURCE",
+    ("set_oom_score_adj", errno.EACCES): "a score lower than the runtime's own takes CAP_SYS_RESOURCE",
     ("set_scheduler", errno.EBUSY): "the CPUs cannot guarantee so much time to deadlines",
     ("set_scheduler", errno.EINVAL): "this kernel has no such scheduler, or its flags do not go together",
     ("set_io_priority", errno.EPERM): "the real-time class takes CAP_SYS_ADMIN or CAP_SYS_NICE",
@@ -72,6 +74,8 @@ def describe(name: str, pointer: str, subject: str, message: Message) -> Error:
     text = message.detail.partition(b"\0")[0].decode("utf-8", "replace")
     step, path, note = (text.split("\n", 2) + ["", "", ""])[:3]
     note = " / ".join(note.strip().splitlines())
+    if name == "mount" and note[1:2] == " ":  # the kernel begins with the level: e for an error
+        note = note[2:]
     if name == "run_container_hook":
         return hook_failure(pointer, subject, message.error, message.value, note)
     if name == "find_executable":
@@ -121,7 +125,8 @@ def hook_failure(
 def sudden_death(status: int) -> Error:
     """The container's process ended without a word."""
     if posix.WIFSIGNALED(status) and posix.WTERMSIG(status) == 9:
-        return Error("the container's first process was killed: its memory limit may be too low")
+        reason = "linux.resources.memory.limit, or that of a group above, may be too low"
+        return Error(f"the container's first process was killed: {reason}")
     if posix.WIFSIGNALED(status):
         return Error(f"the container's first process was killed by signal {posix.WTERMSIG(status)}")
     return Error(f"the container's first process left with status {posix.WEXITSTATUS(status)}")

@@ -31,7 +31,7 @@ from ocispec.jsontext import dumps, loads
 from ocispec.types import Config, Linux
 from stave.cgroups.manage import kill, remove_created
 from stave.cgroups.plan import CgroupPlan, join_operations
-from stave.container.caller import check_console, write_pid_file
+from stave.container.caller import check_console, send_terminal, write_pid_file
 from stave.container.create import initial_state, plan_groups, real_path, with_plugins
 from stave.container.criu_options import DESCRIPTORS, Directories, RestoreOptions, external_key, fill
 from stave.container.delete import delete
@@ -210,7 +210,7 @@ class _Restoration:
                 if descriptor >= 0:
                     opened.append(descriptor)
                     stack.callback(os.close, descriptor)
-        for number, name in enumerate(_streams(directories.images)):
+        for number, name in enumerate(_streams(directories.images, options.images)):
             if name.startswith("pipe:"):
                 target.inherit_fd.add(key=name, fd=number)
             elif name.startswith("file["):
@@ -255,7 +255,7 @@ class _Restoration:
         if not descriptors:
             raise Error("criu sent no terminal")
         if self.options.console_socket:
-            native.send_descriptor(self.options.console_socket, descriptors[0], "/dev/ptmx")
+            send_terminal(self.options.console_socket, descriptors[0])
         else:
             self.master = os.dup(descriptors[0])
 
@@ -319,20 +319,21 @@ def _add_namespace(target: Any, pointer: str, kind: str, path: str) -> int:
     return descriptor
 
 
-def _streams(images: int) -> list[str]:
-    """What the first process's streams were. Raises Error if the images do not say."""
+def _streams(images: int, path: str) -> list[str]:
+    """What the first process's streams were. Raises Error if the images, in the directory `path`, do not say."""
+    file_path = f"{path}/{DESCRIPTORS}"
     try:
         descriptor = os.open(DESCRIPTORS, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=images)
     except OSError as error:
-        raise KernelError(f"open {DESCRIPTORS} of the images", error.errno or 0) from error
+        raise KernelError(f"open {file_path}", error.errno or 0) from error
     with open(descriptor, "rb") as file:
         data = file.read(1 << 16)
     try:
         names = loads(data)
     except InvalidJSON as error:
-        raise Error(f"{DESCRIPTORS} of the images is damaged: {error}") from error
+        raise Error(f"{file_path} is damaged: {error}") from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) > 3:
-        raise Error(f"{DESCRIPTORS} of the images is damaged: it is no list of three names")
+        raise Error(f"{file_path} is damaged: it is no list of three names")
     return names
 
 

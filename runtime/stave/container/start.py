@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from stave.container.state import CREATED, SOCKET, STOPPED, Container
+from stave.container.state import CREATED, RUNNING, SOCKET, STOPPED, Container
 from stave.errors import Error, HookError, StateError
 
 TYPE_CHECKING = False
@@ -57,12 +57,10 @@ def _check_created(container: Container) -> None:
     status = container.status()
     if status == STOPPED:
         raise StateError("cannot start a container that has stopped")
+    if status == RUNNING:
+        raise StateError("cannot start an already running container")
     if status != CREATED:
-        raise StateError(
-            "cannot start an already running container"
-            if status != "creating"
-            else "cannot start a container that is being created"
-        )
+        raise StateError(f"cannot start a container in the {status} state")
     if not container.state["startable"]:
         raise Error("process: is not set, so there is nothing to start")
 

@@ -11,6 +11,7 @@ import pytest
 from stave.cli.log import Log
 from stave.cli.output import one_line
 from stave.cli.parser import Invocation, parse
+from stave.errors import KernelError
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
@@ -92,10 +93,8 @@ def test_debug(tmp_path: Path) -> None:
 
 
 def test_unwritable_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A log that cannot be written is told on standard error, and what it should hold as well."""
+    """A log that can no longer be written is told on standard error, and what it should hold as well."""
     log = Log(invocation("--log", f"{tmp_path}/none/log", "--log-format", "json"))
-    with pytest.raises(FileNotFoundError):
-        log.check()
     log.error(["broken"])
     assert capfd.readouterr().err == (
         f"stave: create web: write log {tmp_path}/none/log: No such file or directory\n"
@@ -103,6 +102,15 @@ def test_unwritable_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
     )
     Log(invocation("--log", f"{tmp_path}/none/log")).warning("old kernel")
     assert capfd.readouterr().err.endswith("\nstave: create web: warning: old kernel\n")
+
+
+def test_unwritable_from_the_beginning(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A log that cannot be opened is one failure, told once."""
+    words = invocation("--log", f"{tmp_path}/none/log")
+    with pytest.raises(KernelError, match=f"^open log {tmp_path}/none/log: No such file or directory$"):
+        Log(words).check()
+    Log(words).error(["open log"])
+    assert capfd.readouterr().err == "stave: create web: open log\n"
 
 
 def test_check_makes_the_file(tmp_path: Path) -> None:
