@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,15 @@ def test_states(container: Container) -> None:
 
 
 def test_state_fields(container: Container) -> None:
-    """The state says version, id, status, pid, bundle and annotations, and nothing else."""
+    """The state says version, id, status, pid, bundle and annotations; and as other runtimes do, root and time."""
     container.config["annotations"] = {"org.example.key": 'väl"ue'}
     container.launch()
     state = container.state()
     assert alive(state.pop("pid"))
+    assert datetime.fromisoformat(state.pop("created")) <= datetime.now(UTC)
     assert state == {
         "ociVersion": "1.3.0",
+        "rootfs": str(container.rootfs),
         "id": container.id,
         "status": "running",
         "bundle": str(container.bundle),

@@ -70,7 +70,7 @@ def _encode(container: Container, state_file: tuple[int, int, int]) -> bytes:
         len(made),
     )
     texts = [
-        *_around(dumps(container.describe("created"), indent=2) + "\n", container.pid, " "),
+        *_around(dumps(container.listed("created"), indent=2) + "\n", container.pid, " "),
         *_around(dumps(container.listed("created"))[:-1], container.pid, ""),
         state["bundle"],
         state["created"],

@@ -72,6 +72,7 @@ class Container:
 
         Raises:
             ContainerExists: the id is taken.
+            KernelError: it cannot be made.
         """
         check_id(container_id)
         container = cls(root, container_id, state)
@@ -80,6 +81,8 @@ class Container:
             posix.mkdir(container.directory, 0o700)
         except FileExistsError:
             raise ContainerExists(container_id) from None
+        except OSError as error:
+            raise _not_made(container.directory, error) from error
         container.lock()
         return container
 
@@ -225,7 +228,7 @@ class Container:
         return described
 
     def listed(self, status: str | None = None) -> dict[str, Any]:
-        """What `list` says of it, without the owner, who comes last."""
+        """What `state` and `list` say of it: also what other runtimes tell. `list` adds the owner."""
         record = self.describe(status)
         for key in ("rootfs", "created"):
             record[key] = self.state.get(key, "")
@@ -253,7 +256,7 @@ def _remove_files(directory: str) -> None:
 
 def describe(root: str, container_id: str) -> dict[str, Any]:
     """The state of a container, for `stave state`. Raises ContainerNotFound."""
-    return Container.load(root, container_id).describe()
+    return Container.load(root, container_id).listed()
 
 
 def list_all(root: str) -> list[dict[str, Any]]:
@@ -315,7 +318,11 @@ def check_id(container_id: str) -> None:
 
 
 def make_root(root: str) -> None:
-    """The directory of all containers exists, for its owner only where it is new."""
+    """The directory of all containers exists, for its owner only where it is new.
+
+    Raises:
+        KernelError: it cannot be made.
+    """
     path = ""
     for part in root.split("/")[1:]:
         path += f"/{part}"
@@ -324,6 +331,13 @@ def make_root(root: str) -> None:
                 posix.mkdir(path, 0o700 if path == root else 0o755)
             except FileExistsError:
                 continue
+            except OSError as error:
+                raise _not_made(path, error) from error
+
+
+def _not_made(directory: str, error: OSError) -> KernelError:
+    hint = "--root names another state directory"
+    return KernelError(f"make directory {directory}", error.errno or 0, hint=hint)
 
 
 def exists(path: str) -> bool:
