@@ -75,7 +75,11 @@ def _children() -> list[int]:
 @functools.cache
 def hierarchies() -> list[Path]:
     """Where the cgroup hierarchies are mounted: what somebody else mounts meanwhile is not ours."""
-    return [CGROUPS] if V2 else sorted(path for path in CGROUPS.iterdir() if path.is_mount())
+    return (
+        [CGROUPS]
+        if V2
+        else sorted(path for path in CGROUPS.iterdir() if path.is_mount() and not path.is_symlink())
+    )
 
 
 def cgroups() -> list[str]:

@@ -63,6 +63,24 @@ def v1_writes(rules: Sequence[DeviceRule]) -> list[tuple[str, str, str]]:
         ConfigError: a rule is wrong, or takes away (or gives back) a part of what an earlier one covers; the
             kernel would silently keep that.
     """
+    return _group(rules).writes
+
+
+def v1_allowed(rules: Sequence[DeviceRule]) -> dict[tuple[str, int, int], str]:
+    """The same rules as a list of what is allowed: access by (type, major, minor).
+
+    Raises:
+        ConfigError: as `v1_writes`; or all is allowed with exceptions.
+    """
+    group = _group(rules)
+    if not group.allow:
+        return {device: _ordered(access) for device, access in group.exceptions.items()}
+    if group.exceptions:
+        raise ConfigError(POINTER, "a list of what is allowed cannot say all with exceptions")
+    return {("c", ALL, ALL): "rwm", ("b", ALL, ALL): "rwm"}
+
+
+def _group(rules: Sequence[DeviceRule]) -> _Group:
     group = _Group()
     parsed = [parse_rule(rule, index) for index, rule in enumerate(rules)]
     if not parsed or parsed[0][1:] != ("a", ALL, ALL, "rwm"):
@@ -71,7 +89,7 @@ def v1_writes(rules: Sequence[DeviceRule]) -> list[tuple[str, str, str]]:
         group.apply(rule, f"{POINTER}/{index}")
     for rule in DEFAULT_RULES:
         group.apply(rule, "")
-    return group.writes
+    return group
 
 
 class _Group:

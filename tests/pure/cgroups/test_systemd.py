@@ -9,7 +9,7 @@ import pytest
 
 from stave.cgroups.systemd import properties, units, variant
 from stave.cgroups.systemd.plan import plan_scope
-from stave.cgroups.systemd.properties import INFINITY, annotated, limits, unset
+from stave.cgroups.systemd.properties import INFINITY, annotated, device_list, limits, unset
 from stave.cgroups.systemd.units import scope_of, slice_path
 from stave.cgroups.systemd.variant import parse
 from stave.errors import ConfigError
@@ -225,8 +225,30 @@ def test_plan_as_a_user() -> None:
 
 def test_plan_on_v1() -> None:
     """The controllers' groups are the runtime's to make, systemd's own is not; the process joins them all."""
-    plan = plan_scope(config(), "c", HYBRID, rootless=False, manager_group="")
+    plan = plan_scope(config(memory={"limit": 1 << 20}), "c", HYBRID, rootless=False, manager_group="")
     made = [each.arguments[0] for each in plan.setup if each.name == "make_cgroup"]
     assert made == ["/cg/memory/m.slice/m-n.slice/p-c.scope"]
-    assert [each.name for each in plan.late] == ["start_scope"]
+    assert [each.name for each in plan.setup] == ["make_cgroup"]
+    assert [each.name for each in plan.late] == ["start_scope", "write_cgroup"]
     assert len(plan.join) == 2
+
+
+def test_devices_on_v1() -> None:
+    """systemd has the list of what is allowed; what it has no word for is denied, not allowed."""
+    rules: list[Any] = [
+        {"allow": False, "access": "rwm"},
+        {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"},
+        {"allow": True, "type": "b", "major": 8, "access": "r"},
+        {"allow": True, "type": "c", "minor": 7, "access": "rwm"},
+    ]
+    policy, (name, (kind, entries)) = device_list(rules)
+    assert (policy, name, kind) == (("DevicePolicy", ("s", "strict")), "DeviceAllow", "a(ss)")
+    assert entries[:2] == [("/dev/char/10:229", "rw"), ("block-8", "r")]
+    assert (
+        ("char-*", "m") in entries and ("char-136", "rwm") in entries and ("/dev/char/1:3", "rwm") in entries
+    )
+    assert not any(path.endswith(":7") and not path.endswith("1:7") for path, _ in entries)
+    everything: list[Any] = [{"allow": True, "access": "rwm"}]
+    assert device_list(everything)[1][1][1] == [("char-*", "rwm"), ("block-*", "rwm")]
+    with pytest.raises(ConfigError, match="linux.resources.devices"):
+        device_list([*everything, {"allow": False, "type": "c", "major": 10, "minor": 229, "access": "rwm"}])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stave.cgroups.plan import CgroupPlan, plan_cgroups
-from stave.cgroups.systemd.properties import annotated, limits, scope_properties
+from stave.cgroups.systemd.properties import annotated, device_list, limits, scope_properties
 from stave.cgroups.systemd.units import scope_of, slice_path
 from stave.plan.program import Operation
 
@@ -38,12 +38,16 @@ def plan_scope(
     )
     properties = scope_properties(slice_name, container_id)
     properties += limits(linux.get("resources", {}), layout.is_v2)
+    if not layout.is_v2 and not rootless:
+        properties += device_list(linux.get("resources", {}).get("devices", ()))
     properties += annotated(config.get("annotations", {}))
     start = Operation("start_scope", POINTER, (unit, rootless, properties))
     if layout.is_v2:
         late = [start, *(each for each in files.setup if each.name not in _BY_SYSTEMD)]
         return CgroupPlan(files.paths, [], late=late, scope=unit, join=[])
-    # In v1 systemd has one hierarchy of its own; the groups of the controllers are the runtime's to make.
+    # In v1 systemd has one hierarchy of its own. In those of the controllers it uses the groups that are there, and
+    # writes its limits into them: the runtime makes them before, and writes what the configuration says after that.
     own = files.paths.get("name=systemd")
-    setup = [each for each in files.setup if each.name != "make_cgroup" or each.arguments != (own,)]
-    return CgroupPlan(files.paths, setup, late=[start], scope=unit)
+    made = [each for each in files.setup if each.name == "make_cgroup" and each.arguments != (own,)]
+    late = [start, *(each for each in files.setup if each.name != "make_cgroup")]
+    return CgroupPlan(files.paths, made, late=late, scope=unit)

@@ -5,6 +5,7 @@ Source: systemd.resource-control(5), org.freedesktop.systemd1(5), "Properties" o
 
 from __future__ import annotations
 
+from stave.cgroups.devices import ALL, v1_allowed
 from stave.cgroups.systemd.variant import parse
 from stave.cgroups.v2 import weight_of_shares
 from stave.cgroups.writes import swap_limit, throttles
@@ -14,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ocispec.types import CPU, BlockIO, Memory, Resources
+    from ocispec.types import CPU, BlockIO, DeviceRule, Memory, Resources
     from stave.cgroups.systemd.variant import Variant
 
     Property = tuple[str, Variant]
@@ -45,8 +46,8 @@ def scope_properties(slice_name: str, container_id: str) -> list[Property]:
 def limits(resources: Resources, is_v2: bool) -> list[Property]:
     """Every limit that systemd has a property for.
 
-    Device rules are not among them: the runtime attaches a filter of its own, which systemd leaves alone as long
-    as it has no rules for the unit.
+    Device rules are not among them. In v2 the runtime attaches a filter of its own, which systemd leaves alone as
+    long as it has no rules for the unit; for v1 see `device_list`.
 
     Raises:
         ConfigError: memory.swap does not go with memory.limit.
@@ -61,6 +62,23 @@ def limits(resources: Resources, is_v2: bool) -> list[Property]:
         for file, text in resources.get("unified", {}).items():
             found += _unified(file, text.strip())
     return found
+
+
+def device_list(rules: Sequence[DeviceRule]) -> list[Property]:
+    """The device rules as systemd keeps them in a v1 group: it writes them anew whenever it looks after the unit, and
+    without rules of its own it would allow everything, or remove the group.
+
+    Raises:
+        ConfigError: everything is allowed with exceptions.
+    """
+    entries = []
+    for (kind, major, minor), access in v1_allowed(rules).items():
+        name = "char" if kind == "c" else "block"
+        if minor == ALL:
+            entries.append((f"{name}-{'*' if major == ALL else major}", access))
+        elif major != ALL:  # else systemd has no word for it: denied, once it writes its list
+            entries.append((f"/dev/{name}/{major}:{minor}", access))
+    return [("DevicePolicy", ("s", "strict")), ("DeviceAllow", ("a(ss)", entries))]
 
 
 def _memory(memory: Memory, is_v2: bool) -> Iterator[Property]:
