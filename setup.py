@@ -34,7 +34,7 @@ class BuildPython(build_py):
         from stave.native.build_snapshot import write_snapshot
 
         if write_snapshot(self.build_lib, os.path.abspath(bundle)) is None:
-            print("no static library of just this Python: stave will start the interpreter each time")
+            print("no snapshot of just this Python: stave will start the interpreter each time")
         from cooper.hot import MODULES
 
         write_bundle(self.build_lib, "cooper", MODULES)

@@ -11,6 +11,7 @@ It takes the interpreter as a static library, which distributions have for progr
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -46,6 +47,17 @@ def write_snapshot(site: str, bundle: str) -> str | None:
     library = _static_library()
     if library is None:
         return None
+    try:
+        return _written(site, bundle, library)
+    except subprocess.CalledProcessError as error:
+        # Another compiler, or modules that are shared objects: stave works without, only slower.
+        print(f"{error.cmd[0]} failed, its reason is above", file=sys.stderr)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(snapshot_path(site))
+        return None
+
+
+def _written(site: str, bundle: str, library: str) -> str | None:
     with tempfile.TemporaryDirectory() as directory:
         program = _link(directory, library)
         path = snapshot_path(site)
