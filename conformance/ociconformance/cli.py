@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ociconformance import machine
+from ociconformance import __version__, machine
 from ociconformance.clauses import DOCUMENTS, SPEC_VERSION
 from ociconformance.report import FORMATS
 from ociconformance.results import FAIL, VERDICTS, Deviation, Result, judge, read_deviations
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SuiteError, ValueError, OSError) as error:
         print(f"oci-conformance: {error}", file=sys.stderr)
         return _USAGE if isinstance(error, (ValueError, OSError)) else _BROKEN
-    for form, path in options.report or ():
+    for form, path in _reports(options):
         text = FORMATS[form](results, about_machine())
         if path == "-":
             print(text, end="")
@@ -176,24 +176,37 @@ def _check(runtimes: Sequence[str], options: argparse.Namespace) -> None:
         raise ValueError("root is needed, as the tests make namespaces, mounts and control groups")
     if machine.busybox() is None:
         raise ValueError("a static busybox is needed: /bin/busybox, or the one in OCI_CONFORMANCE_BUSYBOX")
-    for form, _ in options.report or ():
+    for form, path in _reports(options):
         if form not in FORMATS:
             raise ValueError(f"no report {form}: there are {', '.join(FORMATS)}")
+        if path != "-" and not os.access(os.path.dirname(path) or ".", os.W_OK):
+            raise ValueError(f"no report can be written to {path}")  # better now than after some minutes
+
+
+def _reports(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Form and file of each report, "-" for standard output."""
+    reports = []
+    for form, *files in options.report or ():
+        if len(files) > 1:
+            raise ValueError(f"--report takes a form and a file, not {' '.join([form, *files])}")
+        reports.append((form, files[0] if files else "-"))
+    return reports
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="oci-conformance", description=f"{__doc__} Version {SPEC_VERSION}, on Linux."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument(
         "--runtime", metavar="PATH", action="append", help="a runtime to test; may be repeated"
     )
     parser.add_argument(
         "--report",
-        nargs=2,
+        nargs="+",
         metavar=("FORMAT", "FILE"),
         action="append",
-        help=f"write a report: {', '.join(FORMATS)}; FILE may be -; may be repeated",
+        help=f"write a report ({', '.join(FORMATS)}) to FILE or standard output; may be repeated",
     )
     parser.add_argument("-k", metavar="EXPR", help="only the tests that match, as for pytest")
     parser.add_argument(

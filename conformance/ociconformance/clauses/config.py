@@ -206,7 +206,9 @@ CONFIG = Document(
             ),
             may("config/mounts/option/nomand", "The option nomand: no mandatory locks."),
             may(
-                "config/mounts/option/tmpcopyup", "The option tmpcopyup: a tmpfs begins with what it covers."
+                "config/mounts/option/tmpcopyup",
+                "The option tmpcopyup: a tmpfs begins with what it covers.",
+                untested="",
             ),
             *_idmap("idmap", ""),
             *_idmap("ridmap", ", for the mounts below as well"),

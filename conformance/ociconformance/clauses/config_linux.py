@@ -314,7 +314,6 @@ CONFIG_LINUX = Document(
             must(
                 "linux/resources/block-io/weight-or-leaf",
                 "An entry of weightDevice has weight or leafWeight.",
-                untested=AUTHOR,
             ),
             means(
                 "linux/resources/block-io/throttle-bps", "The two throttle…BpsDevice limit bytes per second."
@@ -363,7 +362,7 @@ CONFIG_LINUX = Document(
             "RDMA",
             means("linux/resources/rdma/handles", "hcaHandles limits a device's handles.", untested=_RDMA),
             means("linux/resources/rdma/objects", "hcaObjects limits a device's objects.", untested=_RDMA),
-            must("linux/resources/rdma/one", "An entry has one of the two.", untested=AUTHOR),
+            must("linux/resources/rdma/one", "An entry has one of the two."),
         ),
         section(
             "unified",

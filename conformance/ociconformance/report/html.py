@@ -6,7 +6,8 @@ The page is self-contained: page.css and page.js are written into it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -84,23 +85,53 @@ def _head(results: Sequence[Result], machine: str) -> Iterator[str]:
     yield "<header>\n<h1>OCI runtime conformance</h1>\n"
     yield (
         f"<p class=about>Runtime specification {SPEC_VERSION}: {len(CLAUSES)} clauses that concern Linux, "
-        f"{tested} of them decided by tests. {escape(machine)}.</p>\n<div class=cards>\n"
+        f"{tested} of them decided by tests. {escape(machine)}, {time.strftime('%-d %B %Y')}.</p>\n<div class=cards>\n"
     )
     for result in results:
         yield from _card(result)
-    yield "</div>\n<p class=contents>"
-    yield " ".join(f'<a href="#{document.name}">{document.name}</a>' for document in DOCUMENTS)
-    yield "</p>\n</header>\n"
+    yield "</div>\n"
+    yield from _overview(results)
+    yield "</header>\n"
+
+
+def _counts(result: Result, clauses: Iterable[Clause]) -> dict[str, int]:
+    """How many of these clauses have each verdict; those without a test are left out."""
+    counts = dict.fromkeys(LABELS, 0)
+    for clause in clauses:
+        counts[verdict(result, clause)] += 1
+    del counts[UNTESTED]
+    return counts
+
+
+def _bar(counts: Mapping[str, int]) -> str:
+    parts = "".join(
+        f'<i class="{name}" style="flex-grow:{count}" title="{count} {LABELS[name][1]}"></i>'
+        for name, count in counts.items()
+        if count
+    )
+    return f"<span class=bar aria-hidden=true>{parts}</span>"
+
+
+def _overview(results: Sequence[Result]) -> Iterator[str]:
+    """A row per document, a column per runtime: the page's contents, and where the runtimes differ."""
+    heads = "".join(f"<th scope=col>{escape(result.name)}" for result in results)
+    yield f"<table class=overview>\n<tr><th scope=col>Document{heads}\n"
+    for document in DOCUMENTS:
+        clauses = [clause for section in document.sections for clause in section.clauses]
+        yield f'<tr><th scope=row><a href="#{document.name}">{document.name}</a>'
+        for result in results:
+            held, decided = score(result, clauses)
+            words = f"{held} of {decided}" if decided else "none decided"
+            yield f"<td>{_bar(_counts(result, clauses))}<small>{words}</small>"
+        yield "\n"
+    yield "</table>\n<details class=legend><summary>What the signs mean</summary><ul>\n"
+    for name, (sign, words) in LABELS.items():
+        yield f'<li><b class="sign {name}">{sign}</b> <b>{words}</b>: {LEGEND[name]}</li>\n'
+    yield "</ul></details>\n"
 
 
 def _card(result: Result) -> Iterator[str]:
-    counts = dict.fromkeys(LABELS, 0)
-    for clause in CLAUSES.values():
-        counts[verdict(result, clause)] += 1
-    del counts[UNTESTED]
-    bars = "".join(
-        f'<i class="{name}" style="flex-grow:{count}"></i>' for name, count in counts.items() if count
-    )
+    counts = _counts(result, CLAUSES.values())
     lines = "".join(
         f'<li><b class="sign {name}">{LABELS[name][0]}</b> <b>{count}</b> {LABELS[name][1]}</li>'
         for name, count in counts.items()
@@ -114,7 +145,7 @@ def _card(result: Result) -> Iterator[str]:
         f"<section class=card><h2>{escape(result.name)} <small>{escape(result.version)}</small></h2>"
         f"<p>claims version {escape(result.specification)}</p>"
         f"<p class=score><b>{held}</b> of {decided} clauses hold<br>{held_binding} of the {binding} binding ones</p>"
-        f"<div class=bar aria-hidden=true>{bars}</div>"
+        f"{_bar(counts)}"
         f"<ul>{lines}</ul><p>{len(result.tests)} tests in {seconds:.0f} s: {escape(tests)}</p></section>\n"
     )
 
@@ -130,7 +161,10 @@ def _deviations(result: Result) -> Iterator[str]:
     yield f"<details class=deviations><summary>What {escape(result.name)} does otherwise: {len(clauses)} "
     yield f"{'deviation' if len(clauses) == 1 else 'deviations'}, explained</summary><ul>\n"
     for why, ids in clauses.items():
-        links = " ".join(f'<a href="#{name}">{name}</a>' for name in dict.fromkeys(ids))
+        links = " ".join(
+            f'<a href="#{name}" title="{escape(CLAUSES[name].text)}">{name}</a>'
+            for name in dict.fromkeys(ids)
+        )
         yield f"<li>{prose(why)} <span class=id>{links}</span></li>\n"
     yield "</ul></details>\n"
 

@@ -365,6 +365,23 @@ def owners(container: Container, place: Path, entry: Config, *names: str) -> lis
     return said
 
 
+@covers("config/mounts/option/tmpcopyup")
+def test_copied_up(container: Container, identity: Identity) -> None:
+    """A runtime that takes tmpcopyup fills the tmpfs with what it covers: kinds, modes, owners, links; a copy."""
+    if identity.features and "tmpcopyup" not in (identity.features.get("mountOptions") or ()):
+        unclaimed("mountOptions has no tmpcopyup")
+    covered = container.rootfs / "covered"
+    (covered / "below").mkdir(parents=True)
+    (covered / "below" / "file").write_text("content")
+    (covered / "below" / "file").chmod(0o644)
+    os.chown(covered / "below" / "file", 3, 4)
+    (covered / "link").symlink_to("below/file")
+    container.mount(mount("/covered", "tmpcopyup", type="tmpfs"))
+    said = container.says("cd /covered; cat link; stat -c ' %a %u:%g' below/file; readlink link; touch new")
+    assert said.splitlines() == ["content 644 3:4", "below/file"]
+    assert not (covered / "new").exists()
+
+
 @pytest.fixture
 def idmap(identity: Identity) -> None:
     """The runtime does not say that it has no mapped mounts, and the kernel can map the IDs of a tmpfs."""

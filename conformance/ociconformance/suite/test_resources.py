@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -279,6 +280,24 @@ def test_weight_of_a_device(container: Container, disk: tuple[int, int]) -> None
         pytest.skip("no device here has a scheduler with weights")
     container.resources(blockIO={"weightDevice": [{"major": major, "minor": minor, "weight": 300}]})
     assert f"{major}:{minor} 300" in limits(container, name, file)[0]
+
+
+@pytest.mark.parametrize(
+    ("controller", "resources"),
+    [
+        case(
+            "io" if machine.V2 else "blkio",
+            {"blockIO": {"weightDevice": [{"major": 7, "minor": 0}]}},
+            covers="linux/resources/block-io/weight-or-leaf", id="weightDevice",
+        ),
+        case("rdma", {"rdma": {"mlx5_0": {}}}, covers="linux/resources/rdma/one", id="rdma"),
+    ],
+)  # fmt: skip
+def test_entry_without_a_value(container: Container, controller: str, resources: dict[str, Any]) -> None:
+    """An entry that names a device and no limit for it is an error."""
+    need(controller)
+    container.resources(**resources)
+    container.refused()
 
 
 @pytest.mark.parametrize(
