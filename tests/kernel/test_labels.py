@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from .driver import Container, Stave
 from .operations import in_new_root
 
 APPARMOR = "apparmor" in security_modules()
+SELINUX_LABEL = "system_u:system_r:container_t:s0:c1,c2"
+MOUNT_LABEL = "system_u:object_r:container_file_t:s0:c1,c2"
+_KEYCTL = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
 PROFILE = f"stave-test-{os.getpid()}"
 TEXT = f"""
 profile {PROFILE} flags=(attach_disconnected,mediate_deleted) {{
@@ -113,6 +117,63 @@ def test_without_selinux(container: Container) -> None:
     del container.process["selinuxLabel"]
     container.linux["mountLabel"] = "a:b:c:s0"
     assert container.says("echo runs") == "runs"
+
+
+def _is_known(label: str) -> bool:
+    """Whether SELinux is on, and its policy has the label."""
+    try:
+        Path("/sys/fs/selinux/context").write_text(label)
+    except OSError:
+        return False
+    return True
+
+
+with_selinux = pytest.mark.skipif(
+    not _is_known(SELINUX_LABEL), reason="SELinux is off, or its policy has no container_t"
+)
+
+
+@with_selinux
+@pytest.mark.parametrize("no_new_privileges", [True, False])
+def test_selinux_label(container: Container, no_new_privileges: bool) -> None:
+    """The program and its session keyring have the label; what is executed later has it too, or its own."""
+    container.process["selinuxLabel"] = SELINUX_LABEL
+    container.process["noNewPrivileges"] = no_new_privileges
+    container.script("cat /proc/self/attr/current; echo; cat /proc/keys; sleep 1000")
+    container.run("--detach")
+    container.eventually_says("_ses")
+    label, *keys = container.output.splitlines()
+    assert label.rstrip("\0") == SELINUX_LABEL
+    (session,) = [int(line.split()[0], 16) for line in keys if "keyring" in line and "_ses" in line]
+    assert _label_of_key(session) == SELINUX_LABEL
+    other = SELINUX_LABEL.replace("c1,c2", "c2")
+    shown = ("cat", "/proc/self/attr/current")
+    assert container.exec_says(*shown).rstrip("\0") == SELINUX_LABEL
+    assert container.exec_says(f"--process-label={other}", *shown).rstrip("\0") == other
+    refused = container.exec("--process-label=nonsense", "true", status=255).errors
+    assert (
+        "process.selinuxLabel: write nonsense (the security module does not know it): Invalid argument"
+        in refused
+    )
+
+
+@with_selinux
+def test_mount_label(container: Container) -> None:
+    """What is mounted anew has the label, by an option or, where the file system takes none, by its attribute."""
+    container.linux["mountLabel"] = MOUNT_LABEL
+    container.mount("/tmp", type="tmpfs")
+    container.mount("/dev/mqueue", type="mqueue")
+    container.launch()
+    root = Path(f"/proc/{container.pid}/root")
+    for place in ("dev", "tmp", "dev/mqueue"):
+        assert os.getxattr(root / place, "security.selinux").rstrip(b"\0").decode() == MOUNT_LABEL, place
+
+
+def _label_of_key(number: int) -> str:
+    """keyctl(2), KEYCTL_GET_SECURITY."""
+    text = ctypes.create_string_buffer(256)
+    assert ctypes.CDLL(None, use_errno=True).syscall(_KEYCTL, 17, number, text, len(text)) > 0
+    return text.value.decode()
 
 
 def test_label_of_a_path(stave: Stave, directory: Path, host_unchanged: object) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .driver import Container
-from .host import CGROUPS, V2
+from .host import CGROUPS, GROUP, V2, hierarchies
 from .test_systemd import create, scope, systemctl
 
 __all__ = ["scope"]
@@ -20,6 +21,15 @@ RULES = [
     {"allow": False, "access": "rwm"},
     {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"},
 ]
+
+
+@pytest.fixture
+def unit(scope: Container) -> Iterator[Container]:
+    """A container that systemd makes the groups of. At a reload systemd removes groups that are no unit's: the
+    tests' own are there again in the end."""
+    yield scope
+    for hierarchy in hierarchies():
+        (hierarchy / GROUP).mkdir(exist_ok=True)
 
 
 def groups(container: Container) -> dict[str, str]:
@@ -41,35 +51,35 @@ def limits(container: Container) -> list[str]:
     return [(CGROUPS / name / where[name][1:] / file).read_text() for name, file in files.items()]
 
 
-def test_a_life(scope: Container) -> None:
+def test_a_life(unit: Container) -> None:
     """The process is in the scope in every hierarchy; limits and device rules are in force, and outlive a reload."""
-    scope.linux["resources"] = {
+    unit.linux["resources"] = {
         "memory": {"limit": LIMIT}, "pids": {"limit": 33}, "cpu": {"shares": 512}, "devices": RULES,
     }  # fmt: skip
-    create(scope)
-    unit = f"test-{scope.id}.scope"
-    assert all(path.endswith(f"/machine-stave.slice/{unit}") for path in groups(scope).values())
-    before = limits(scope)
+    create(unit)
+    name = f"test-{unit.id}.scope"
+    assert all(path.endswith(f"/machine-stave.slice/{name}") for path in groups(unit).values())
+    before = limits(unit)
     assert before[:3] == [f"{LIMIT}\n", "33\n", "512\n"]
     rules = before[3].splitlines()
     assert "c 10:229 rw" in rules and "c 1:3 rwm" in rules and "a *:* rwm" not in rules
     systemctl("daemon-reload")
-    assert limits(scope) == before
-    scope.stave("--systemd-cgroup", "update", "--memory", str(2 * LIMIT), "--pids-limit", "44", scope.id)
-    assert limits(scope) == [f"{2 * LIMIT}\n", "44\n", "512\n", before[3]]
+    assert limits(unit) == before
+    unit.stave("--systemd-cgroup", "update", "--memory", str(2 * LIMIT), "--pids-limit", "44", unit.id)
+    assert limits(unit) == [f"{2 * LIMIT}\n", "44\n", "512\n", before[3]]
     systemctl("daemon-reload")
-    assert limits(scope)[:2] == [f"{2 * LIMIT}\n", "44\n"]
-    scope.stave("pause", scope.id)
-    scope.stave("resume", scope.id)
-    scope.kill("KILL")
-    scope.wait()
-    scope.delete()
-    assert not list(CGROUPS.glob(f"**/{unit}"))
+    assert limits(unit)[:2] == [f"{2 * LIMIT}\n", "44\n"]
+    unit.stave("pause", unit.id)
+    unit.stave("resume", unit.id)
+    unit.kill("KILL")
+    unit.wait()
+    unit.delete()
+    assert not list(CGROUPS.glob(f"**/{name}"))
 
 
-def test_without_rules_of_its_own(scope: Container) -> None:
+def test_without_rules_of_its_own(unit: Container) -> None:
     """A container that may use every device has its own group all the same."""
-    scope.linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
-    create(scope)
-    assert groups(scope)["devices"].endswith(f"test-{scope.id}.scope")
-    assert limits(scope)[3] == "a *:* rwm\n"
+    unit.linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
+    create(unit)
+    assert groups(unit)["devices"].endswith(f"test-{unit.id}.scope")
+    assert limits(unit)[3] == "a *:* rwm\n"
