@@ -145,6 +145,17 @@ def test_drift(container: Container) -> None:
     assert ("containers", container.id) not in findings(stave)
 
 
+def test_without_a_state_directory(stave: Stave) -> None:
+    """A user whose state directory nobody knows gets the report as well, with what is missing."""
+    words = [stave.executable, "--rootless", "true", "doctor", "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, env={"PATH": os.environ["PATH"]})
+    assert done.returncode == 1 and done.stderr == ""
+    answers = {(each["group"], each["name"]): each for each in json.loads(done.stdout)}
+    assert answers["kernel", "Linux 5.12 or newer"]
+    missing = answers["containers", "state directory"]
+    assert missing["detail"] == "XDG_RUNTIME_DIR is not set: name the state directory with --root"
+
+
 def test_text(stave: Stave) -> None:
     """People read lines with yes and no."""
     lines = stave("doctor").output.splitlines()

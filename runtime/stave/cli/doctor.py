@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stave.cli.output import STDOUT, one_line, print_line, write
 from stave.cli.root import state_root
+from stave.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,11 @@ def run(invocation: Invocation) -> int:
     """What this machine can do is printed; 1 if no container can run, or one has other limits than it should."""
     from stave.doctor.report import examine
 
-    findings = examine(state_root(invocation))
+    try:
+        root, why = state_root(invocation), ""
+    except Error as error:  # a reason for no command of a container, but not for no report
+        root, why = None, str(error)
+    findings = examine(root, why)
     if invocation.options["json"]:
         from ocispec.jsontext import dumps
 

@@ -9,8 +9,12 @@ from stave.doctor.finding import Finding
 from stave.host.facts import read_facts
 
 
-def examine(root: str) -> list[Finding]:
-    """What this machine can do, and how the containers below `root` are."""
+def examine(root: str | None, why: str = "") -> list[Finding]:
+    """What this machine can do, and how the containers below `root` are.
+
+    Args:
+        root: None if there is none, and `why` says the reason.
+    """
     facts = read_facts()
     return [
         *kernel.examine(),
@@ -18,5 +22,9 @@ def examine(root: str) -> list[Finding]:
         *control_groups.examine(facts, os.environ),
         *security.examine(facts),
         *tools.examine(),
-        *drift.examine(root, facts),
+        *(
+            [Finding(drift.GROUP, "state directory", False, why)]
+            if root is None
+            else drift.examine(root, facts)
+        ),
     ]
