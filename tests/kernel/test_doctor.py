@@ -147,7 +147,7 @@ def test_drift(container: Container) -> None:
 
 def test_without_a_state_directory(stave: Stave) -> None:
     """A user whose state directory nobody knows gets the report as well, with what is missing."""
-    words = [stave.executable, "--rootless", "true", "doctor", "--json"]
+    words: list[str | Path] = [stave.executable, "--rootless", "true", "doctor", "--json"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, env={"PATH": os.environ["PATH"]})
     assert done.returncode == 1 and done.stderr == ""
     answers = {(each["group"], each["name"]): each for each in json.loads(done.stdout)}

@@ -141,10 +141,10 @@ def test_selinux_label(container: Container, no_new_privileges: bool) -> None:
     container.process["noNewPrivileges"] = no_new_privileges
     container.script("cat /proc/self/attr/current; echo; cat /proc/keys; sleep 1000")
     container.run("--detach")
-    container.eventually_says("_ses")
+    container.eventually_says(f"_ses.{container.id}: ")
     label, *keys = container.output.splitlines()
     assert label.rstrip("\0") == SELINUX_LABEL
-    (session,) = [int(line.split()[0], 16) for line in keys if "keyring" in line and "_ses" in line]
+    (session,) = [int(line.split()[0], 16) for line in keys if f"_ses.{container.id}: " in line]
     assert _label_of_key(session) == SELINUX_LABEL
     other = SELINUX_LABEL.replace("c1,c2", "c2")
     shown = ("cat", "/proc/self/attr/current")
@@ -178,6 +178,8 @@ def _label_of_key(number: int) -> str:
 
 def test_label_of_a_path(stave: Stave, directory: Path, host_unchanged: object) -> None:
     """A label that no option takes is the attribute that SELinux reads; the kernel stores it also without."""
+    if "selinux" in security_modules():
+        pytest.skip("SELinux is enabled in this kernel, and knows which file systems and labels there are")
     (directory / "queue").mkdir()
     in_new_root(stave, directory, ("label_path", "/queue", "a:b:c:s0"))
     assert os.getxattr(directory / "queue", "security.selinux").rstrip(b"\0") == b"a:b:c:s0"
