@@ -21,7 +21,7 @@ COMMAND = Command(
         Flag("ip6", "", TEXT, "ADDRESS", "connect: the IPv6 address"),
         Flag("mac-address", "", TEXT, "ADDRESS", "connect: the Ethernet address"),
         Flag("alias", "", LIST, "NAME", "connect: one more name"),
-        Flag("filter", "", LIST, "KEY=VALUE", "ls, prune: name, id, driver, label, dangling"),
+        Flag("filter", "", LIST, "KEY=VALUE", "ls, prune: name, id, driver, scope, type, label, dangling, until"),
         Flag("format", "", TEXT, "TEMPLATE", "ls, inspect: json or a Go template"),
         Flag("quiet", "q", BOOL, text="ls: only the ids"),
         Flag("no-trunc", "", BOOL, text="ls: whole ids"),

@@ -20,7 +20,7 @@ COMMAND = Command(
 
 def run(invocation: Invocation) -> int:
     """The published ports are listed."""
-    from cooper.containers.listing import host_end
+    from cooper.containers.listing import host_ends
     from cooper.containers.lookup import find, open_database
 
     container = find(invocation.settings, open_database(invocation.settings), invocation.arguments[0])
@@ -32,7 +32,8 @@ def run(invocation: Invocation) -> int:
         inside = f"{port['container_port']}/{port['protocol']}"
         if wanted in ("", inside):
             found = True
-            print_line(host_end(port) if wanted else f"{inside} -> {host_end(port)}")
+            for outside in host_ends(port):
+                print_line(outside if wanted else f"{inside} -> {outside}")
     if wanted and not found:
         raise NotFound(f"the port {wanted} of {container.name} is not published")
     return 0

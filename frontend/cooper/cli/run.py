@@ -15,7 +15,7 @@ COMMAND = Command(
         ("cooper run -it --rm busybox sh", "a shell, and nothing left of it afterwards"),
         (
             "cooper run -d --name web -p 8080:80 nginx",
-            "a server in the background, its port 80 on 127.0.0.1:8080",
+            "a server in the background, its port 80 on port 8080 of the host",
         ),
         (
             "cooper run --rm -v ./data:/data -m 100m --cpus 1.5 busybox ls /data",

@@ -318,12 +318,15 @@ def _log_options(log: dict[str, Any]) -> dict[str, str]:
 
 
 def _network_settings(container: Container) -> dict[str, Any]:
+    from cooper.networks.requests import Port
+
     network = container.network
     ports: dict[str, list[dict[str, str]]] = {}
     for port in network.get("ports", []):
         key = f"{port['container_port']}/{port['protocol']}"
-        ports.setdefault(key, []).append(
-            {"HostIp": port["host_address"] or "0.0.0.0", "HostPort": str(port["host_port"])}
+        ports.setdefault(key, []).extend(
+            {"HostIp": address, "HostPort": str(port["host_port"])}
+            for address in Port(**port).host_addresses()
         )
     networks = network.get("networks", {})
     first: dict[str, Any] = next(iter(networks.values()), {})

@@ -118,14 +118,17 @@ def _networks(container: Container) -> list[str]:
 
 def _ports(network: dict[str, Any]) -> str:
     return ", ".join(
-        f"{host_end(port)}->{port['container_port']}/{port['protocol']}" for port in network.get("ports", [])
+        f"{outside}->{port['container_port']}/{port['protocol']}"
+        for port in network.get("ports", [])
+        for outside in host_ends(port)
     )
 
 
-def host_end(port: dict[str, Any]) -> str:
-    """Where a published port is on the host, as URLs write it."""
-    address = port["host_address"] or "0.0.0.0"
-    return f"{f'[{address}]' if ':' in address else address}:{port['host_port']}"
+def host_ends(port: dict[str, Any]) -> list[str]:
+    """Where a published port is on the host, as URLs write it: in both families, if no address was named."""
+    from cooper.networks.requests import Port, bracketed
+
+    return [f"{bracketed(address)}:{port['host_port']}" for address in Port(**port).host_addresses()]
 
 
 def _filter(text: str, containers: list[Container]) -> Callable[[Container], bool]:

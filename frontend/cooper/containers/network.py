@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cooper.errors import Conflict, NotFound, UsageError
+from cooper.errors import Conflict, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -394,8 +394,4 @@ def inspect_network(settings: Settings, database: Database, name: str) -> dict[s
     from cooper.networks.manage import inspect
     from cooper.networks.store import Store
 
-    store = Store(database, settings)
-    network = store.network(name)
-    if network is None:
-        raise NotFound(f"there is no network {name}")
-    return inspect(store, network)
+    return inspect(Store(database, settings), name)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from cooper.cli.output import print_line, warn
 from cooper.containers.lookup import for_each, open_database
-from cooper.containers.values import parse_pairs
+from cooper.containers.values import accepting, parse_duration, parse_pairs
 from cooper.errors import Error, NotFound, UsageError
 from cooper.networks import manage
+from cooper.networks.requests import DEFAULT, HOST, NONE
 from cooper.networks.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from cooper.cli.command import Invocation
@@ -56,8 +58,9 @@ def list_networks(invocation: Invocation) -> int:
     given = invocation.options
     store = Store(open_database(invocation.settings), invocation.settings)
     rows: list[dict[str, Any]] = []
-    for network in store.networks():
-        if all(_accepts(store, network, text) for text in given["filter"]):
+    accept = accepting(given["filter"], lambda text: _filter(store, text))
+    for network in [*store.networks(), *manage.BUILT_IN]:
+        if accept(network):
             rows.append(
                 {
                     "ID": network.id if given["no-trunc"] else network.id[:SHORT],
@@ -69,25 +72,39 @@ def list_networks(invocation: Invocation) -> int:
                     "Labels": ",".join(f"{key}={value}" for key, value in network.labels.items()),
                 }
             )
-    columns = {"ID": "NETWORK ID", "Name": "NAME", "Driver": "DRIVER", "Subnets": "SUBNETS"}
+    columns = {
+        "ID": "NETWORK ID", "Name": "NAME", "Driver": "DRIVER", "Scope": "SCOPE", "Subnets": "SUBNETS",
+    }  # fmt: skip
     print_rows(rows, given["format"], columns, "ID" if given["quiet"] else "")
     return 0
 
 
-def _accepts(store: Store, network: Network, text: str) -> bool:
+def _filter(store: Store, text: str) -> Callable[[Network], bool]:
     key, equals, value = text.partition("=")
     label, has_value, wanted = value.partition("=")
-    if equals and key == "name":
-        return value in network.name
-    if equals and key == "id":
-        return network.id.startswith(value)
-    if equals and key == "driver":
-        return network.driver == value
-    if equals and key == "label":
-        return label in network.labels and (not has_value or network.labels[label] == wanted)
-    if equals and key == "dangling":
-        return (not store.endpoints("network", network.id)) == (value in ("true", "1"))
-    raise UsageError(f"--filter: {text!r} is none of name, id, driver, label and dangling with a value")
+    if key == "until":
+        import time
+
+        latest = time.time() - parse_duration(value, "--filter until")
+        return lambda network: network.created <= latest
+    tests: dict[str, Callable[[Network], bool]] = {
+        "name": lambda network: value in network.name,
+        "id": lambda network: network.id.startswith(value),
+        "driver": lambda network: network.driver == value,
+        "scope": lambda _: value == "local",
+        "type": lambda network: (network.name in (DEFAULT, HOST, NONE)) == (value == "builtin"),
+        "label": lambda network: (
+            label in network.labels and (not has_value or network.labels[label] == wanted)
+        ),
+        "dangling": lambda network: _is_unused(store, network) == (value in ("true", "1")),
+    }
+    if not equals or key not in tests:
+        raise UsageError(f"--filter: {text!r} is none of {', '.join(tests)}, until with a value")
+    return tests[key]
+
+
+def _is_unused(store: Store, network: Network) -> bool:
+    return network not in manage.BUILT_IN and not store.endpoints("network", network.id)
 
 
 def inspect(invocation: Invocation) -> int:
@@ -124,12 +141,8 @@ def prune(invocation: Invocation) -> int:
 
     database = open_database(invocation.settings)
     store = Store(database, invocation.settings)
-    unused = [
-        network.id
-        for network in store.networks()
-        if not store.endpoints("network", network.id)
-        and all(_accepts(store, network, text) for text in invocation.options["filter"])
-    ]
+    accept = accepting(invocation.options["filter"], lambda text: _filter(store, text))
+    unused = [network.id for network in store.networks() if _is_unused(store, network) and accept(network)]
     if unused and not invocation.options["force"] and not confirm(f"remove {len(unused)} networks"):
         return 1
     for name in manage.prune(database, invocation.settings, unused):

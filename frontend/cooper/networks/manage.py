@@ -26,6 +26,8 @@ RESERVED = (HOST, NONE, "bridge", "container")
 REMOVING = "removing"
 NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 DEFAULT_INTERFACE = "cooper"
+# What `--network` takes besides networks: nothing is recorded of them, or ever made.
+BUILT_IN = (Network(HOST, HOST, "host", "", state=READY), Network(NONE, NONE, "null", "", state=READY))
 MTU_OPTIONS = ("mtu", "com.docker.network.driver.mtu")
 
 
@@ -88,6 +90,8 @@ def remove(database: Database, settings: Settings, name: str, force: bool = Fals
     store = Store(database, settings)
     with Lock(settings):
         repair(store)
+        if name in (HOST, NONE):
+            raise Conflict(f"{name} is no network that was created: it cannot be removed")
         network = store.network(name)
         endpoints = store.endpoints("network", network.id)
         if endpoints and not force:
@@ -139,8 +143,14 @@ def reload(database: Database, settings: Settings) -> list[str]:
     return list(dict.fromkeys(warnings))
 
 
-def inspect(store: Store, network: Network) -> JSON:
-    """What there is to know about a network, in the form of docker's `network inspect`."""
+def inspect(store: Store, name: str) -> JSON:
+    """What there is to know about a network, in the form of docker's `network inspect`.
+
+    Raises: NotFound.
+    """
+    from cooper.containers.inspection import timestamp
+
+    network = next((each for each in BUILT_IN if each.name == name), None) or store.network(name)
     endpoints = {}
     for endpoint in store.endpoints("network", network.id):
         lengths = {lease.subnet.family: lease.subnet.length for lease in network.subnets}
@@ -167,7 +177,7 @@ def inspect(store: Store, network: Network) -> JSON:
     return {
         "Name": network.name,
         "Id": network.id,
-        "Created": network.created,
+        "Created": timestamp(int(network.created * 1e9)),
         "Scope": "local",
         "Driver": network.driver,
         "Interface": network.interface,

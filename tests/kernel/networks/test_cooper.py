@@ -87,8 +87,12 @@ def test_a_server(world: World, cooper: Cooper) -> None:
     )
     assert get(world, HOST, 8080).endswith(b"hello")
     lines = cooper("port", "web").splitlines()
-    assert "80/tcp -> 0.0.0.0:8080" in lines
-    assert any(line.startswith("81/udp -> 127.0.0.1:") for line in lines)
+    assert lines[:2] == ["80/tcp -> 0.0.0.0:8080", "80/tcp -> [::]:8080"]
+    assert len(lines) == 3 and lines[2].startswith("81/udp -> 127.0.0.1:")
+    assert cooper("port", "web", "80").splitlines() == ["0.0.0.0:8080", "[::]:8080"]
+    assert cooper("ps", "--format", "{{.Ports}}").startswith("0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 127.0")
+    shown = json.loads(cooper("inspect", "--format", "{{json .NetworkSettings.Ports}}", "web"))
+    assert [each["HostIp"] for each in shown["80/tcp"]] == ["0.0.0.0", "::"]
     for name in ("web", "www"):
         assert cooper.run("--rm", command=("wget", "-qO-", f"http://{name}/index.html")) == "hello"
     assert cooper.run("--rm", command=("ping", "-c1", "-W2", BEYOND)).count("1 packets received") == 1
@@ -139,6 +143,44 @@ def test_networks_of_a_running_container(cooper: Cooper) -> None:
     )
     assert "in use by web" in cooper("network", "rm", "two", status=1)
     assert sorted(cooper("network", "prune", "--force").split()) == ["one"]
+
+
+def test_lists_of_networks(cooper: Cooper) -> None:
+    """`ls` has docker's columns, and rows for what `--network` takes besides; one filter of each key is enough."""
+    for name, label in (("front", "a=1"), ("flat", "a=2"), ("six", "b=1")):
+        cooper("network", "create", "--label", label, "--internal", name)
+
+    def names(*filters: str) -> str:
+        words = [f"--filter={text}" for text in filters]
+        return cooper("network", "ls", "--format", "{{.Name}}", *words).replace("\n", " ")
+
+    lines = cooper("network", "ls").splitlines()
+    assert lines[0].split() == ["NETWORK", "ID", "NAME", "DRIVER", "SCOPE", "SUBNETS"]
+    assert [line.split()[1:4] for line in lines[1:]] == [
+        ["front", "bridge", "local"], ["flat", "bridge", "local"], ["six", "bridge", "local"],
+        ["host", "host", "local"], ["none", "null", "local"],
+    ]  # fmt: skip
+    for filters, found in (
+        (("name=front", "name=flat"), "front flat"),
+        (("name=f", "label=a"), "front flat"),
+        (("label=a", "label=a=2"), "flat"),
+        (("name=front", "driver=bridge", "driver=macvlan"), "front"),
+        (("name=front", "label=b"), ""),
+        (("type=builtin",), "host none"),
+        (("scope=local", "type=custom"), "front flat six"),
+        (("scope=swarm",), ""),
+        (("driver=null", "driver=host"), "host none"),
+        (("dangling=true", "until=0"), "front flat six"),
+        (("until=1h",), "host none"),
+    ):
+        assert names(*filters) == found, filters
+    assert "is none of name" in cooper("network", "ls", "--filter", "colour=red", status=125)
+    assert json.loads(cooper("network", "inspect", "none"))[0]["Driver"] == "null"
+    assert "cannot be removed" in cooper("network", "rm", "host", status=1)
+    cooper("network", "prune", "--force", "--filter", "label=a=1", "--filter", "until=1h")
+    assert names("type=custom") == "front flat six"
+    assert cooper("network", "prune", "--force", "--filter", "label=a", "--filter", "name=l") == "flat"
+    assert names("type=custom") == "front six"
 
 
 def test_shared_namespaces(cooper: Cooper) -> None:

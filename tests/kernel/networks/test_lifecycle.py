@@ -358,7 +358,7 @@ def test_prune_and_inspect(world: World) -> None:
     world.network("labelled", labels={"a": "1"})
     world.network("plain")
     _, attachment = world.container("web", "used:alias=www")
-    shown = manage.inspect(world.store, world.store.network("used"))
+    shown = manage.inspect(world.store, "used")
     assert shown["IPAM"] == {
         "Config": [{"Subnet": "10.1.1.0/24", "Gateway": "10.1.1.1", "IPRange": "10.1.1.0/25"}]
     }
