@@ -1,4 +1,4 @@
-"""The runtime under test, and registries.
+"""The runtime under test, another one, and registries.
 
 The runtime is the one named by `--runtime` or by `STAVE_TEST_RUNTIME`, otherwise the `stave` beside the Python that
 runs the tests.
@@ -32,6 +32,25 @@ def runtime(request: pytest.FixtureRequest) -> Path:
     path = shutil.which(wanted)
     assert path is not None, f"there is no runtime {wanted}"
     return Path(path).absolute()
+
+
+@pytest.fixture(scope="module")
+def crun() -> Iterator[str | None]:
+    """crun, which wants all v1 controllers that the kernel has; None where it does not get them."""
+    program = shutil.which("crun")
+    group = Path("/sys/fs/cgroup/hugetlb")
+    unified = (group.parent / "cgroup.controllers").exists()
+    missing = not unified and "hugetlb" in Path("/proc/cgroups").read_text() and not group.is_mount()
+    mount = ["mount", "-t", "cgroup", "-o", "hugetlb", "cgroup", str(group)]
+    mounted = False
+    if program and missing:
+        group.mkdir(exist_ok=True)
+        mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    yield program if mounted or not missing else None
+    if mounted:
+        subprocess.run(["umount", group], check=True)
+    if program and missing:
+        group.rmdir()
 
 
 @pytest.fixture(scope="session")

@@ -313,7 +313,7 @@ def table_name(settings: Settings) -> str:
 def filtered(store: Store) -> list[Network]:
     """The networks that our rules are about, as far as they have been made."""
     return [
-        each for each in store.networks() if drivers.load(each.driver).FILTERED and each.state != "removing"
+        each for each in store.networks() if drivers.is_filtered(each.driver) and each.state != "removing"
     ]
 
 
@@ -339,7 +339,7 @@ def name_servers(networks: Sequence[Network]) -> list[str]:
     return [
         lease.gateway
         for network in networks
-        if drivers.load(network.driver).FILTERED
+        if drivers.is_filtered(network.driver)
         for lease in network.subnets[:1]
     ]
 
@@ -439,7 +439,7 @@ def _reachable(endpoints: Sequence[Endpoint], networks: dict[str, Network]) -> d
     found: dict[int, str] = {}
     for endpoint in endpoints:
         network = networks.get(endpoint.network)
-        if network is not None and not network.internal and drivers.load(network.driver).FILTERED:
+        if network is not None and not network.internal and drivers.is_filtered(network.driver):
             for address in endpoint.addresses:
                 found.setdefault(6 if ":" in address else 4, address)
     return found

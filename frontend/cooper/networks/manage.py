@@ -7,7 +7,7 @@ import posix
 from cooper.errors import Conflict, UsageError
 from cooper.networks import drivers, firewall, forwarding, host, pool
 from cooper.networks.addresses import Subnet, format_address, parse, parse_subnet
-from cooper.networks.attach import Lock, apply_rules, bring_up, repair, update_names
+from cooper.networks.attach import Lock, apply_rules, bring_up, filtered, repair, update_names
 from cooper.networks.netlink import Netlink, index_of
 from cooper.networks.requests import DEFAULT, HOST, NONE
 from cooper.networks.store import MAKING, READY, Lease, Network, Store
@@ -133,12 +133,9 @@ def reload(database: Database, settings: Settings) -> list[str]:
     store = Store(database, settings)
     with Lock(settings):
         repair(store)
-        networks = store.networks()
-        warnings = bring_up(store, networks)
-        warnings += _let_through(
-            store, [network for network in networks if drivers.load(network.driver).FILTERED]
-        )
         apply_rules(store)
+        warnings = bring_up(store, store.networks())
+        warnings += _let_through(filtered(store))
         warnings += update_names(store)
     return list(dict.fromkeys(warnings))
 
@@ -218,7 +215,7 @@ def make(store: Store, network: Network) -> list[str]:
         if not network.internal:
             warnings += host.enable_forwarding({lease.subnet.family for lease in network.subnets})
         apply_rules(store)
-        warnings += _let_through(store, [network])
+        warnings += _let_through([network])
     store.set_network_state(network.id, READY)
     network.state = READY
     return warnings
@@ -318,7 +315,7 @@ def _refuse_clash(store: Store, subnet: Subnet, routes: Sequence[pool.Route]) ->
         )
 
 
-def _let_through(store: Store, networks: Sequence[Network]) -> list[str]:
+def _let_through(networks: Sequence[Network]) -> list[str]:
     """The host's own firewall lets the networks' packets pass, or warnings say what does not."""
     outward = [network for network in networks if not network.internal]
     return forwarding.open_for(outward, firewall.foreign_chains()) if outward else []

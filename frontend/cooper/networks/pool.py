@@ -64,7 +64,7 @@ def choose_address(subnet: Subnet, among: Subnet, taken: Collection[str], gatewa
         gateway: the gateway's, never given out; "" without one.
         after: the address given out last, or "".
 
-    Raises: Conflict when all are taken.
+    Returns: "" when all are taken.
     """
     first, last = max(among.first, subnet.first), min(among.last, subnet.last)
     # Network and broadcast addresses; in IPv6 the first is the routers' anycast address (RFC 4291, section 2.6.1).
@@ -81,7 +81,7 @@ def choose_address(subnet: Subnet, among: Subnet, taken: Collection[str], gatewa
         address = format_address(subnet.family, number)
         if address != gateway and address not in taken:
             return address
-    raise Conflict(f"every address of {among} is in use", "remove containers, or make a larger network")
+    return ""
 
 
 def _around(first: int, start: int, last: int) -> Iterable[int]:

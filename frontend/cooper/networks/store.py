@@ -336,6 +336,11 @@ class Store:
                 )
             if not address:
                 address = choose_address(lease.subnet, lease.range, taken, lease.gateway, lease.last)
+                if not address:
+                    raise Conflict(
+                        f"every address in {lease.range} of network {network.name} is in use",
+                        "remove containers, or make a larger network",
+                    )
                 self.database.execute(
                     "UPDATE network_subnet SET last = ? WHERE network = ? AND family = ?",
                     (address, network.id, lease.subnet.family),

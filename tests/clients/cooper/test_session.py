@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,24 +18,6 @@ from .program import Cooper, place
 
 DockerRegistry = Callable[..., contextlib.AbstractContextManager[str]]
 NO_CRUN = "crun is not installed, or its hugetlb controller cannot be mounted"
-
-
-@pytest.fixture(scope="module")
-def crun() -> Iterator[str | None]:
-    """crun, which wants all v1 controllers that the kernel has; None where it does not get them."""
-    program = shutil.which("crun")
-    group = Path("/sys/fs/cgroup/hugetlb")
-    missing = not UNIFIED and "hugetlb" in Path("/proc/cgroups").read_text() and not group.is_mount()
-    mount = ["mount", "-t", "cgroup", "-o", "hugetlb", "cgroup", str(group)]
-    mounted = False
-    if program and missing:
-        group.mkdir(exist_ok=True)
-        mounted = subprocess.run(mount, capture_output=True).returncode == 0
-    yield program if mounted or not missing else None
-    if mounted:
-        subprocess.run(["umount", group], check=True)
-    if program and missing:
-        group.rmdir()
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from .. import host
+from ..bundle import busybox, make_rootfs
+from .cooper import Cooper
 from .world import World, two_namespaces
 
-_TEST_SECONDS = 60
+_TEST_SECONDS = 180
 
 
 @pytest.fixture
@@ -36,3 +38,27 @@ def world() -> Iterator[World]:
             made.database.close()
     finally:
         shutil.rmtree(directory)
+
+
+@pytest.fixture
+def cooper(world: World, runtime: Path, tmp_path: Path) -> Iterator[Cooper]:
+    """The program; in the end it has no containers and no networks."""
+    program = busybox()
+    if program is None:
+        pytest.skip("busybox is not installed")
+    rootfs = tmp_path / "rootfs"
+    make_rootfs(rootfs, program)
+    (rootfs / "www").mkdir()
+    (rootfs / "www/index.html").write_text("hello")
+    made = Cooper(world, runtime, rootfs)
+    yield made
+    made.clear()
+
+
+@pytest.fixture(params=["runc", "crun"])
+def other_runtime(request: pytest.FixtureRequest) -> Path:
+    """Another OCI runtime's executable."""
+    program = request.getfixturevalue("crun") if request.param == "crun" else shutil.which(request.param)
+    if program is None:
+        pytest.skip(f"{request.param} is not installed, or its control groups cannot be mounted")
+    return Path(program)

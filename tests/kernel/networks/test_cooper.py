@@ -3,89 +3,26 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
+import os
+import signal
+import time
 from pathlib import Path
 
-import pytest
-
 from .. import host
-from ..bundle import busybox, make_rootfs
+from .cooper import SERVER, Cooper
 from .world import BEYOND, HOST, World, routes
 
-PROGRAM = Path(sys.executable).with_name("cooper")
-
-
-class Cooper:
-    """The program, on the host of the world."""
-
-    def __init__(self, world: World, runtime: Path, rootfs: Path) -> None:
-        self.words = [str(PROGRAM), "--root", world.settings.root, "--run-root", world.settings.run]
-        self.words += ["--runtime", str(runtime)]
-        self.rootfs = rootfs
-
-    def __call__(self, *words: str, status: int = 0) -> str:
-        """The output of a command that ends with the status: the errors' if that is not 0."""
-        done = subprocess.run([*self.words, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        assert done.returncode == status, f"{words}: {done.returncode} {done.stdout} {done.stderr}"
-        return (done.stderr if status else done.stdout).strip()
-
-    def run(self, *words: str, command: tuple[str, ...] = ()) -> str:
-        """`cooper run` with these flags, of a command in a busybox."""
-        return self("run", *words, "--rootfs", str(self.rootfs), "busybox", *(command or ("sleep", "1000")))
-
-
-@pytest.fixture
-def cooper(world: World, runtime: Path) -> Iterator[Cooper]:
-    """The program; in the end it has no containers and no networks."""
-    program = busybox()
-    if program is None:
-        pytest.skip("busybox is not installed")
-    with tempfile.TemporaryDirectory() as directory:
-        rootfs = Path(directory) / "rootfs"
-        make_rootfs(rootfs, program)
-        (rootfs / "www").mkdir()
-        (rootfs / "www/index.html").write_text("hello")
-        made = Cooper(world, runtime, rootfs)
-        yield made
-        made("rm", "--all", "--force")
-        made("network", "prune", "--force")
-
-
-def get(world: World, address: str, port: int) -> bytes:
-    """A page, asked for from outside."""
-
-    def ask() -> bytes:
-        try:
-            with world.outside.connect(address, port) as client:
-                client.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
-                return b"".join(iter(lambda: client.recv(1000), b""))
-        except ConnectionError:
-            return b""
-
-    host.eventually(ask, "the server answers")
-    return ask()
+AT_ONCE = 50
+KILLED = 8
 
 
 def test_a_server(world: World, cooper: Cooper) -> None:
     """A published server answers to the outside, to others by its name, and is gone with all its rules."""
     before = world.state()
-    server = ("httpd", "-f", "-h", "/www", "-p", "80")
     cooper.run(
-        "-d",
-        "--name",
-        "web",
-        "-p",
-        "8080:80",
-        "-p",
-        "127.0.0.1::81/udp",
-        "--network-alias",
-        "www",
-        command=server,
-    )
-    assert get(world, HOST, 8080).endswith(b"hello")
+        "-d", "--name", "web", "-p", "8080:80", "-p", "127.0.0.1::81/udp", "--network-alias", "www", command=SERVER
+    )  # fmt: skip
+    assert cooper.get(HOST, 8080).endswith(b"hello")
     lines = cooper("port", "web").splitlines()
     assert lines[:2] == ["80/tcp -> 0.0.0.0:8080", "80/tcp -> [::]:8080"]
     assert len(lines) == 3 and lines[2].startswith("81/udp -> 127.0.0.1:")
@@ -99,10 +36,80 @@ def test_a_server(world: World, cooper: Cooper) -> None:
     cooper("stop", "-t", "0", "web")
     assert world.outside.is_refused(HOST, 8080)
     cooper("start", "web")
-    assert get(world, HOST, 8080).endswith(b"hello")
+    assert cooper.get(HOST, 8080).endswith(b"hello")
     cooper("rm", "-f", "web")
     cooper("network", "rm", "default")
     assert world.state() == before
+
+
+def test_other_runtimes(world: World, cooper: Cooper, other_runtime: Path) -> None:
+    """Networks are cooper's: on runc and crun several networks, names, published ports and removal are the same."""
+    cooper.words[-1] = str(other_runtime)
+    before = world.state()
+    cooper("network", "create", "--subnet", "10.1.1.0/24", "--ipv6", "front")
+    cooper.run(
+        "-d", "--name", "web", "--network", "front", "--network", "default", "-p", "8080:80", command=SERVER
+    )
+    for _ in range(2):
+        assert cooper.get(HOST, 8080).endswith(b"hello")
+        addresses = cooper("exec", "web", "ip", "-o", "addr")
+        assert "eth0    inet 10.1.1." in addresses and "eth1    inet 10.210.0." in addresses
+        for network in ("front", "default"):
+            asked = ("wget", "-qO-", "http://web/index.html")
+            assert cooper.run("--rm", "--network", network, command=asked) == "hello"
+        cooper("restart", "-t", "0", "web")
+    cooper("rm", "-f", "web")
+    cooper("network", "rm", "front", "default")
+    assert world.state() == before
+
+
+def test_fifty_at_once(world: World, cooper: Cooper) -> None:
+    """Fifty concurrent runs have fifty addresses; of others that are killed meanwhile, none keeps its own."""
+    before = world.state()
+    program = ("sh", "-c", "ip -4 -o addr show eth0; cat")
+    reading, writing = os.pipe()
+    try:
+        started = [
+            cooper.start("-i", "--rm", command=program, stdin=reading) for _ in range(AT_ONCE + KILLED)
+        ]
+        killed = started[:: (AT_ONCE + KILLED) // KILLED][:KILLED]
+        for number, process in enumerate(killed):
+            while len(world.store.endpoints()) < number * 5:
+                time.sleep(0.005)
+            process.send_signal(signal.SIGKILL)
+        others = [process for process in started if process not in killed]
+        lines = [process.stdout.readline().decode() for process in others if process.stdout]
+        addresses = {line.split("inet ")[1].split("/")[0] for line in lines}
+        assert len(addresses) == AT_ONCE
+        assert all(world.host.pings(address) for address in addresses)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    results = [(process.communicate(timeout=60), process.returncode) for process in others]
+    assert results == [((b"", b""), 0)] * AT_ONCE
+    for process in killed:
+        process.communicate()
+    cooper.clear()
+    assert world.state() == before
+
+
+def test_the_servers_behind_a_stub(world: World, cooper: Cooper) -> None:
+    """Where /etc has the stub of systemd-resolved, a container that it is of no use to gets the servers behind it."""
+    cooper("network", "create", "-d", "macvlan", "-o", "parent=uplink", "--subnet", "192.0.2.0/24", "lan")
+    stub = Path(world.settings.root) / "stub-resolv.conf"
+    stub.write_text("nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch .\n")
+    with (
+        host.mounted(Path("/run"), "-t", "tmpfs", "tmpfs"),
+        host.mounted(Path("/etc/resolv.conf"), "--bind", stub),
+    ):
+        real = Path("/run/systemd/resolve/resolv.conf")
+        real.parent.mkdir(parents=True)
+        real.write_text("# by systemd-resolved\nnameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch lan\n")
+        assert cooper.run("--rm", "--network", "lan", command=("cat", "/etc/resolv.conf")).splitlines() == [
+            "search lan", "nameserver 192.0.2.53", "nameserver 2001:db8::53",
+        ]  # fmt: skip
+        real.unlink()
+        assert "nameserver" not in cooper.run("--rm", "--network", "lan", command=("cat", "/etc/resolv.conf"))
 
 
 def test_files(cooper: Cooper) -> None:
@@ -199,9 +206,15 @@ def test_errors_name_their_cause(cooper: Cooper) -> None:
         message = cooper("network", "create", "--subnet", "10.77.1.0/24", "x", status=1)
     assert "10.77.1.0/24 overlaps a route of this host: 10.77.0.0/16 via 192.0.2.1 dev uplink" in message
     cooper.run("-d", "-p", "8080:80")
+    cooper("network", "create", "--subnet", "10.1.1.0/24", "--ip-range", "10.1.1.8/31", "small")
+    cooper.run("-d", "--name", "first", "--network", "small")
+    cooper.run("-d", "--network", "small")
     for flags, text in (
+        (("--network", "small"), "every address in 10.1.1.8/31 of network small is in use"),
         (("-p", "8080:81"), "8080:81/tcp: the port is in use"),
         (("--network", "nope"), "no network nope"),
     ):
         message = cooper("run", *flags, "--rootfs", str(cooper.rootfs), "true", status=125)
         assert text in message and message.count("\n") == 0, message
+    cooper("rm", "-f", "first")
+    assert "10.1.1.8/24" in cooper.run("--rm", "--network", "small", command=("ip", "addr", "show", "eth0"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ import ocispec
 from cooper.errors import Conflict, NotFound, UsageError
 from cooper.networks import attach, firewall, manage, names, namespaces, netlink, programs, proxy
 from cooper.networks import processes as helpers
+from cooper.networks.drivers import NoDriver
 from cooper.networks.requests import parse_networks
 from cooper.state.database import Database, connect
 
@@ -115,7 +115,7 @@ def test_addresses_and_names_are_unique(world: World) -> None:
         ({"subnets": ["10.1.1.0/24"], "ranges": ["10.1.2.0/25"]}, UsageError, "none of the network's subnets"),
         ({"subnets": ["10.1.1.0/24", "10.1.2.0/24"]}, UsageError, "at most one subnet"),
         ({"subnets": ["10.1.1.0"]}, UsageError, "is not a subnet"),
-        ({"driver": "overlay"}, NotFound, "no network driver overlay"),
+        ({"driver": "overlay"}, NoDriver, "no network driver overlay"),
         ({"driver": "macvlan"}, UsageError, "needs the subnet"),
         ({"driver": "macvlan", "subnets": ["10.1.1.0/24"], "options": {"parent": "nope"}}, UsageError, "no interface nope"),
         ({"options": {"mtu": "12"}}, UsageError, "mtu=12"),
@@ -139,31 +139,6 @@ def test_the_subnet_is_one_that_the_host_does_not_use(world: World) -> None:
         "10.210.2.0/24",
         "10.210.3.0/24",
     ]
-
-
-def attach_one(world: World, number: int) -> None:
-    """In a process of its own, which ends without the test's clean-up."""
-    world.database = connect(world.settings)
-    name = f"c{number}"
-    namespace = namespaces.create(world.settings, name)
-    attach.attach(world.database, world.settings, name, name, namespace, parse_networks([]).requests)
-
-
-def test_fifty_at_once(world: World) -> None:
-    """Fifty processes connect a container each: no address is given out twice, none is missing, all answer."""
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=attach_one, args=(world, number)) for number in range(50)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
-    addresses = [address for endpoint in world.store.endpoints() for address in endpoint.addresses]
-    assert sorted(addresses) == sorted({f"10.210.0.{number}" for number in range(2, 52)})
-    assert all(world.host.pings(address) for address in addresses)
-    assert len(world.store.networks()) == 1
-    world.remove(*(f"c{number}" for number in range(50)))
-    assert world.store.endpoints() == []
 
 
 STEPS: tuple[tuple[object, str], ...] = (

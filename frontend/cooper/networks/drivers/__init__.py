@@ -2,11 +2,12 @@
 
 A plug-in names an object with the functions of `Driver` under the entry-point group ``cooper.network_drivers``; the
 entry point's name is the driver's. Addresses, routes, names and records are not a driver's business.
+docs/network-drivers.md has a whole one.
 """
 
 from __future__ import annotations
 
-from cooper.errors import Error, NotFound
+from cooper.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
             """It is not; the namespace (a path) may be gone."""
 
 
+class NoDriver(Error):
+    """There is no such driver, or no longer."""
+
+
 GROUP = "cooper.network_drivers"
 OWN = ("bridge", "macvlan")
 
@@ -53,7 +58,7 @@ OWN = ("bridge", "macvlan")
 def load(name: str) -> Driver:
     """The driver of that name.
 
-    Raises: NotFound; Error if a plug-in cannot be imported.
+    Raises: NoDriver; Error if a plug-in cannot be imported.
     """
     if name in OWN:
         driver: Driver = __import__(f"cooper.networks.drivers.{name}", fromlist=(name,))
@@ -66,4 +71,12 @@ def load(name: str) -> Driver:
         except Exception as error:
             raise Error(f"load the network driver {name} ({entry.value}): {error}") from error
         return plugin
-    raise NotFound(f"there is no network driver {name}", f"{', '.join(OWN)}, or install a plug-in")
+    raise NoDriver(f"there is no network driver {name}", f"{', '.join(OWN)}, or install a plug-in")
+
+
+def is_filtered(name: str) -> bool:
+    """`FILTERED` of the driver: networks of a plug-in that is gone stay filtered, and others' are not kept from working."""
+    try:
+        return load(name).FILTERED
+    except NoDriver:
+        return True

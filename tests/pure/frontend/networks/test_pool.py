@@ -63,11 +63,9 @@ def test_ipv6_subnets_are_unique_local() -> None:
 def take_all(subnet: Subnet, among: Subnet, gateway: str) -> list[str]:
     """Addresses in the order in which they are given out."""
     taken: list[str] = []
-    while True:
-        try:
-            taken.append(choose_address(subnet, among, taken, gateway, taken[-1] if taken else ""))
-        except Conflict:
-            return taken
+    while address := choose_address(subnet, among, taken, gateway, taken[-1] if taken else ""):
+        taken.append(address)
+    return taken
 
 
 def test_every_address_is_given_out_once() -> None:
