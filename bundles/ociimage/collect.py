@@ -13,8 +13,9 @@ from ociimage.snapshots.snapshots import Snapshots, users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from ociimage.image import Image
     from ociimage.store import Store
 
 
@@ -79,15 +80,22 @@ def _needed(store: Store) -> tuple[set[str], set[str], set[str]]:
 
 
 def prune(
-    store: Store, *, all_unused: bool = False, in_use: Iterable[str] | None = None
+    store: Store,
+    *,
+    all_unused: bool = False,
+    in_use: Iterable[str] | None = None,
+    accept: Callable[[Image], bool] = lambda image: True,
 ) -> tuple[list[str], list[str], int]:
     """Removes images without a name; with `all_unused` each one whose id is not in `in_use`, or that no container uses.
+
+    Args:
+        accept: which of these; not asked of images that are damaged, which go.
 
     Returns: names taken away, ids removed, bytes freed.
     """
     used = set(users(store) if in_use is None else in_use)
     doomed = [image for image in store.images() if all_unused or not image.names]
-    doomed = [image for image in doomed if image.identity not in used]
+    doomed = [image for image in doomed if image.identity not in used and _accepted(image, accept)]
     digests = {image.digest for image in doomed}
     if digests:
         store.change(lambda entries: [entry for entry in entries if entry.digest not in digests])
@@ -96,6 +104,13 @@ def prune(
         [image.identity for image in doomed],
         collect(store),
     )
+
+
+def _accepted(image: Image, accept: Callable[[Image], bool]) -> bool:
+    try:
+        return accept(image)
+    except ImageError:
+        return True
 
 
 def usage(store: Store, in_use: Iterable[str] | None = None) -> dict[str, int]:

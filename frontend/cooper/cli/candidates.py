@@ -27,6 +27,11 @@ def candidates(settings: Settings, words: Sequence[str]) -> list[str]:
     command: Command = module.COMMAND
     flags = (*command.flags, HELP)
     expected, arguments = _read(rest, flags)
+    head, equals, value = current.partition("=")
+    if expected is None and equals and head.startswith("--"):
+        flag = next((each for each in flags if head[2:] in (each.name, *each.aliases)), None)
+        found = _named(settings, flag.completes, value) if flag is not None else []
+        return found if found == FILES else [f"{head}={each}" for each in found]
     if expected is not None:
         return _named(settings, expected.completes, current)
     if current.startswith("-") and not (command.in_order and arguments):
@@ -82,6 +87,8 @@ def _starting(words: Sequence[str], beginning: str) -> list[str]:
 
 def _named(settings: Settings, kind: str, beginning: str) -> list[str]:
     """Names of what there is of the kind; paths where a path may stand as well."""
+    if "|" in kind:
+        return _starting(kind.split("|"), beginning)
     if kind in ("", FILE) or beginning.startswith(("/", ".", "~")):
         return FILES
     from cooper.containers.lookup import every, open_database

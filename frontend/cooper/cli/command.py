@@ -29,7 +29,7 @@ class Flag:
         kind: BOOL, NUMBER (int), TEXT, or LIST (may be given several times: a list of str).
         default: the option's value without the flag; [] for a LIST.
         value: how the help calls the value.
-        completes: what the value names, or "".
+        completes: what the value names, or the values that there are, with "|" between them, or "".
         hidden: whether the help leaves it out.
     """
 

@@ -18,19 +18,26 @@ COMMAND = Command(
     ),
 )
 
-# Every script calls `cooper completion candidates WORD ...` with the words after "cooper", the last unfinished.
+# Every script calls `cooper completion candidates WORD ...` with the words after "cooper", the last unfinished. bash
+# cuts words at = and : as well: they are taken from the line instead, and only what follows the last cut is offered.
 _SCRIPTS = {
     "bash": """_cooper() {
-    local IFS=$'\\n'
-    COMPREPLY=($(cooper completion candidates -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-    [[ ${COMPREPLY[0]} == @files ]] && COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
+    local IFS=$' \\t\\n' word cut words
+    read -ra words <<<"${COMP_LINE:0:COMP_POINT}"
+    [[ ${COMP_LINE:0:COMP_POINT} == *[[:space:]] ]] && words+=("")
+    word=${words[-1]}
+    IFS=$'\\n'
+    COMPREPLY=($(cooper completion candidates -- "${words[@]:1}" 2>/dev/null))
+    [[ ${COMPREPLY[0]-} == @files ]] && COMPREPLY=($(compgen -f -- "${word#--*=}")) && return
+    cut=${word%"${word##*[=:]}"}
+    COMPREPLY=("${COMPREPLY[@]#"$cut"}")
 }
 complete -o filenames -F _cooper cooper
 """,
     "zsh": """_cooper() {
     local -a found
     found=(${(f)"$(cooper completion candidates -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
-    if [[ $found[1] == @files ]]; then _files; else compadd -a found; fi
+    if [[ $found[1] == @files ]]; then compset -P '--*='; _files; else compadd -a found; fi
 }
 compdef _cooper cooper
 """,
@@ -38,7 +45,8 @@ compdef _cooper cooper
     set -l words (commandline -opc) (commandline -ct)
     set -l found (cooper completion candidates -- $words[2..-1] 2>/dev/null)
     if test "$found[1]" = @files
-        __fish_complete_path (commandline -ct)
+        set -l parts (string match -r '^(--[^=]*=)?(.*)' -- (commandline -ct))
+        printf '%s\\n' "$parts[2]"(__fish_complete_path "$parts[3]")
     else
         printf '%s\\n' $found
     end

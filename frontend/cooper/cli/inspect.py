@@ -11,7 +11,14 @@ COMMAND = Command(
     completes=CONTAINER,
     flags=(
         Flag("format", "f", TEXT, "TEMPLATE", "a Go template, or json"),
-        Flag("type", "", TEXT, "KIND", "container, image, network or volume"),
+        Flag(
+            "type",
+            "",
+            TEXT,
+            "KIND",
+            "container, image, network or volume",
+            completes="container|image|network|volume",
+        ),
         Flag("size", "s", BOOL, text="also how much a container has written"),
     ),
     examples=(

@@ -95,6 +95,7 @@ ALIASES: dict[str, str] = {
     "network remove": "network rm",
     "volume list": "volume ls",
     "info": "system info",
+    "system events": "events",
     "volume remove": "volume rm",
     **{
         f"container {name}": name

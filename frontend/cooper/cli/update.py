@@ -12,7 +12,14 @@ COMMAND = Command(
     completes=CONTAINER,
     flags=(
         *RESOURCES,
-        Flag("restart", "", TEXT, "POLICY", "no, on-failure[:TIMES], always, unless-stopped"),
+        Flag(
+            "restart",
+            "",
+            TEXT,
+            "POLICY",
+            "no, on-failure[:TIMES], always, unless-stopped",
+            completes="no|on-failure|always|unless-stopped",
+        ),
     ),
     examples=(
         ("cooper update -m 200m --cpus 2 web", "other limits, at once if it runs"),

@@ -78,7 +78,10 @@ def _write_id(path: str, container_id: str) -> None:
     try:
         file = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise Error(f"--cidfile {path}: {error.strerror}") from error
+        hint = (
+            "remove it, if the container that it names is gone" if isinstance(error, FileExistsError) else ""
+        )
+        raise Error(f"--cidfile {path}: {error.strerror}", hint) from error
     posix.write(file, container_id.encode())
     posix.close(file)
 

@@ -13,21 +13,32 @@ if TYPE_CHECKING:
 
 # Seconds, as docker has them.
 _DEFAULTS: dict[str, Any] = {"interval": 30.0, "timeout": 30.0, "start": 0.0, "retries": 3, "action": "none"}
-_IMAGE = (("Interval", "interval"), ("Timeout", "timeout"), ("StartPeriod", "start"))
+_START_INTERVAL = 5.0
+# The image's name for it -> the option's.
+DURATIONS = (
+    ("Interval", "interval"),
+    ("Timeout", "timeout"),
+    ("StartPeriod", "start"),
+    ("StartInterval", "start_interval"),
+)
 
 
 def health_check(options: dict[str, Any]) -> dict[str, Any]:
-    """The check: command (program and arguments), interval, timeout, start (seconds), retries, action; {} for none."""
+    """The check: command (program and arguments), interval, timeout, start, start_interval (seconds), retries, action.
+
+    {} for none.
+    """
     wanted = options["health"]
     if wanted == {}:
         return {}
     image = options["image_config"].get("Healthcheck") or {}
     check = dict(_DEFAULTS)
     check["command"] = image.get("Test") or []
-    check |= {key: image[name] / 1e9 for name, key in _IMAGE if image.get(name)}
+    check |= {key: image[name] / 1e9 for name, key in DURATIONS if image.get(name)}
     if image.get("Retries"):
         check["retries"] = image["Retries"]
     check |= wanted or {}
+    check.setdefault("start_interval", min(_START_INTERVAL, check["interval"]))
     kind, *words = check["command"] or ["NONE"]
     if kind == "CMD-SHELL":
         check["command"] = ["/bin/sh", "-c", *words]
@@ -65,6 +76,7 @@ def check_settings(
     return {
         "check": runtime.command(f"{run_directory}/check.log", *words, container_id),
         "check-interval": max(int(check["interval"] * 1000), 1),
+        "check-start-interval": max(int(check["start_interval"] * 1000), 1),
         "check-timeout": max(int(check["timeout"] * 1000), 1),
         "check-start": int(check["start"] * 1000),
         "check-retries": max(check["retries"], 1),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cooper.errors import NotFound, UsageError
-from ociimage.errors import ImageNotFound
+from cooper.errors import Error, NotFound, UsageError
+from ociimage.errors import ImageError, ImageNotFound
 from ociimage.store import Store
 
 TYPE_CHECKING = False
@@ -21,7 +21,9 @@ def open_store(settings: Settings) -> Store:
     return Store(f"{settings.root}/images")
 
 
-def find_image(settings: Settings, name: str, pull: str = "missing", platform: str = "") -> Image:
+def find_image(
+    settings: Settings, name: str, pull: str = "missing", platform: str = "", quiet: bool = False
+) -> Image:
     """The image of this name, pulled if `pull` and its absence ask for it.
 
     Raises: NotFound, UsageError, and what pulling raises.
@@ -37,7 +39,12 @@ def find_image(settings: Settings, name: str, pull: str = "missing", platform: s
             raise NotFound(f"there is no image {name} here", "cooper pull gets it") from error
     from cooper.images.transfer import pull_image
 
-    return pull_image(settings, name, platform)
+    try:
+        return pull_image(settings, name, platform, quiet)
+    except ImageError as error:
+        if pull in ("always", "newer"):
+            raise
+        raise Error(f"there is no image {name} here, and pulling it failed: {error}") from error
 
 
 def inspect_image(settings: Settings, name: str) -> dict[str, Any]:

@@ -141,6 +141,8 @@ def _files(container: Container, options: dict[str, Any], directory: str) -> dic
         name: path if host or posix.access(path, posix.F_OK) else ""
         for name, path in (("HostsPath", f"{etc}/hosts"), ("ResolvConfPath", f"{etc}/resolv.conf"))
     }
+    hostname = f"{directory}/hostname"
+    found["HostnamePath"] = hostname if posix.access(hostname, posix.F_OK) else ""
     return {**found, "LogPath": f"{directory}/log" if options["log"]["driver"] == "k8s-file" else ""}
 
 
@@ -157,15 +159,14 @@ def _health_check(options: dict[str, Any]) -> dict[str, Any] | None:
     """The check by the image's names for it, which are docker's; durations in nanoseconds."""
     if options["health"] == {}:
         return {"Test": ["NONE"]}
-    from cooper.containers.health import health_check
+    from cooper.containers.health import DURATIONS, health_check
 
     check = health_check(options)
     if not check:
         return None
-    durations = (("Interval", "interval"), ("Timeout", "timeout"), ("StartPeriod", "start"))
     return {
         "Test": ["CMD", *check["command"]],
-        **{name: int(check[key] * 1e9) for name, key in durations},
+        **{name: int(check[key] * 1e9) for name, key in DURATIONS},
         "Retries": check["retries"],
     }
 

@@ -6,6 +6,7 @@ before the first step.
 
 from __future__ import annotations
 
+import posix
 import time
 
 from cooper.containers import events, network, record, rootfs
@@ -114,7 +115,9 @@ def _write_bundle(
     attachment = network.attach(settings, database, container, options)
     if attachment.kept:
         record.set_network(database, container, attachment.kept)
-    files = network.write_files(directory, attachment)
+    own_name = options["hostname"] or container.short_id
+    host_name = posix.uname().nodename if options["uts"] == "host" else own_name
+    files = network.write_files(directory, attachment, host_name)
     mapped_root = root
     if options["id_maps"]:
         from cooper.containers.idmapped import Views, remove_views
@@ -132,7 +135,7 @@ def _write_bundle(
         options,
         root=root,
         mapped_root=mapped_root,
-        hostname=options["hostname"] or container.short_id,
+        hostname=own_name,
         cgroup=cgroup_path(settings, container, options),
         mounts=[*files, *mounts],
         network=attachment.namespace,

@@ -123,7 +123,7 @@ def parse_time(text: str, flag: str, now: float) -> bytes:
     if text[:1].isdigit() and "-" not in text:
         seconds = parse_duration(text, flag)
         # A number without unit is a time, with one it is so long ago.
-        return _stamp(seconds if is_number(text.replace(".", "", 1)) else now - seconds)
+        return stamp(seconds if is_number(text.replace(".", "", 1)) else now - seconds)
     import datetime
 
     # Nanoseconds, which datetime does not have, stay.
@@ -135,10 +135,11 @@ def parse_time(text: str, flag: str, now: float) -> bytes:
         raise UsageError(
             f"{flag}: {text!r} is no time", "10m, 2026-01-31T12:00:00Z, or seconds since 1970"
         ) from error
-    return _stamp(int(date.timestamp()))[:20] + digits.ljust(9, "0")[:9].encode() + b"Z"
+    return stamp(int(date.timestamp()))[:20] + digits.ljust(9, "0")[:9].encode() + b"Z"
 
 
-def _stamp(seconds: float) -> bytes:
+def stamp(seconds: float) -> bytes:
+    """A time, seconds since 1970, as the log writes it."""
     whole = int(seconds)
     text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
     return f"{text}.{int((seconds - whole) * 1e9):09d}Z".encode()

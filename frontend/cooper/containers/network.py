@@ -354,10 +354,10 @@ def _shared(settings: Settings, database: Database, name: str) -> Attachment:
     return Attachment(f"/proc/{other.pid}/ns/net", text("hosts"), text("resolv.conf"))
 
 
-def write_files(directory: str, attachment: Attachment) -> list[dict[str, Any]]:
-    """The container's /etc/hosts and /etc/resolv.conf are in the directory; their mounts for config.json.
+def write_files(directory: str, attachment: Attachment, hostname: str) -> list[dict[str, Any]]:
+    """The container's /etc/hosts, resolv.conf and hostname are in the directory; their mounts for config.json.
 
-    A container on the host's network has the host's own.
+    A container on the host's network has the host's own, but for its name.
     """
     from cooper.containers.record import write_file
 
@@ -372,6 +372,10 @@ def write_files(directory: str, attachment: Attachment) -> list[dict[str, Any]]:
             continue
         options = ["bind", "rprivate", *(["ro"] if attachment.namespace == "host" else [])]
         mounts.append({"destination": f"/etc/{name}", "type": "bind", "source": source, "options": options})
+    source = f"{directory}/hostname"
+    write_file(source, f"{hostname}\n".encode(), 0o644)
+    options = ["bind", "rprivate"]
+    mounts.append({"destination": "/etc/hostname", "type": "bind", "source": source, "options": options})
     return mounts
 
 

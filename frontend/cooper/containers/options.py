@@ -10,7 +10,7 @@ relative sources of mounts. What the image says is joined with it when the conta
     resources {memory ...}  ulimits [[name soft hard]]  sysctls  oom_score_adj  cgroup_parent
     cap_add cap_drop privileged security_opt devices device_rules userns pid ipc uts cgroupns
     network {networks ip ... }              as the flags gave it: cooper.networks reads it
-    health {command interval timeout retries start action} or None, or {} for no check
+    health {command interval timeout retries start start_interval action} or None, or {} for no check
 """
 
 from __future__ import annotations
@@ -373,6 +373,7 @@ def _health(given: dict[str, Any], named: set[str]) -> dict[str, Any] | None:
         ("health-interval", "interval"),
         ("health-timeout", "timeout"),
         ("health-start-period", "start"),
+        ("health-start-interval", "start_interval"),
     ):
         if given[flag]:
             health[key] = parse_duration(given[flag], f"--{flag}")

@@ -35,7 +35,11 @@ def prepare(invocation: Invocation, database: Database) -> dict[str, Any]:
         from cooper.containers.images import find_image
 
         found = find_image(
-            invocation.settings, options["image"], invocation.options["pull"], invocation.options["platform"]
+            invocation.settings,
+            options["image"],
+            invocation.options["pull"],
+            invocation.options["platform"],
+            invocation.options["quiet"],
         )
         options["image_id"], image = found.id, found.container_config
     options["image_config"] = image

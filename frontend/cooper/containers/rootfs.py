@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ociimage.snapshots.snapshots import Snapshots
 
 # Targets of mounts, which the runtime makes where the image has none.
-_OWN_FILES = ("/etc/hosts", "/etc/resolv.conf")
+_OWN_FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/hostname")
 _OWN_DIRECTORIES = ("/etc",)
 
 

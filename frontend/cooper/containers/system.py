@@ -9,7 +9,7 @@ from cooper.cli.output import STDERR, STDOUT, print_line, table, warn, write
 from cooper.containers import record
 from cooper.containers.lookup import every, open_database
 from cooper.containers.values import human_memory, human_size
-from cooper.errors import Error
+from cooper.errors import Error, UsageError
 from ocispec import jsontext
 
 TYPE_CHECKING = False
@@ -132,17 +132,22 @@ def prune(invocation: Invocation) -> int:
     from cooper.cli.output import confirm
     from cooper.containers.images import open_store
     from cooper.containers.prune import prune_containers
+    from cooper.images.listing import prunable
     from cooper.networks.manage import prune as prune_networks
     from ociimage.collect import prune as prune_images
 
     settings, given = invocation.settings, invocation.options
+    filters = given["filter"]
+    if filters and given["volumes"]:
+        raise UsageError("--filter and --volumes exclude each other", "cooper volume prune has filters")
+    accept = prunable(filters)
     what = "all containers that do not run, and networks and images that none uses"
     if not given["force"] and not confirm(f"remove {what}{', and volumes' if given['volumes'] else ''}"):
         return 1
-    for name in prune_containers(settings, []):
+    for name in prune_containers(settings, filters):
         print_line(f"container {name}")
     database = open_database(settings)
-    for name in prune_networks(database, settings):
+    for name in prune_networks(database, settings) if not filters else ():
         print_line(f"network {name}")
     if given["volumes"]:
         from cooper.volumes import store as volumes
@@ -154,7 +159,9 @@ def prune(invocation: Invocation) -> int:
                 volumes.remove(settings, database, volume.name, users)
                 print_line(f"volume {volume.name}")
     used = {each.image_id for each in every(settings, database)}
-    names, ids, freed = prune_images(open_store(settings), all_unused=given["all"], in_use=used)
+    names, ids, freed = prune_images(
+        open_store(settings), all_unused=given["all"], in_use=used, accept=accept
+    )
     for name in (*names, *ids):
         print_line(f"image {name}")
     print_line(f"{human_size(freed)} freed in images")

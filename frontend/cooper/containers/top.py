@@ -74,6 +74,19 @@ def _user(uid: int) -> str:
         return str(uid)
 
 
+# What people type after `ps`.
+_FORMS = {
+    "ef": DEFAULT,
+    "aux": ("user", "pid", "%cpu", "vsz", "rss", "tty", "stat", "stime", "time", "args"),
+}
+_OTHER_NAMES = {
+    "cmd": "args",
+    "command": "args",
+    "pcpu": "%cpu",
+    "start": "stime",
+    "state": "stat",
+    "ucmd": "comm",
+}
 COLUMNS: dict[str, tuple[str, Callable[[Process], str]]] = {
     "user": ("USER", lambda process: _user(process.uid)),
     "uid": ("UID", lambda process: str(process.uid)),
@@ -92,13 +105,22 @@ COLUMNS: dict[str, tuple[str, Callable[[Process], str]]] = {
 }
 
 
+def _columns(wanted: list[str]) -> list[str]:
+    """As ps takes them: -o a,b or several words, or -ef and the like."""
+    found: list[str] = []
+    for text in wanted:
+        form = text.lstrip("-").rstrip("w") if text not in COLUMNS else ""
+        if form in _FORMS:
+            found += _FORMS[form]
+        elif text not in ("-o", "-eo"):
+            found += [_OTHER_NAMES.get(word, word) for word in text.lower().split(",")]
+    return found or list(DEFAULT)
+
+
 def list_processes(invocation: Invocation) -> int:
     """`cooper top`."""
     name, *wanted = invocation.arguments
-    # As ps takes them: -o a,b or several words.
-    columns = [
-        word for text in wanted if text not in ("-o", "-eo") for word in text.lower().split(",")
-    ] or list(DEFAULT)
+    columns = _columns(wanted)
     for column in columns:
         if column not in COLUMNS:
             raise UsageError(f"there is no column {column}", f"there are {', '.join(COLUMNS)}")

@@ -132,6 +132,14 @@ def _filter(store: Store, text: str) -> Callable[[Image, str], bool]:
     raise UsageError(f"--filter: {text!r} is none of dangling=, reference=, label=, before=, since=")
 
 
+def prunable(filters: list[str]) -> Callable[[Image], bool]:
+    """Whether an image passes the filters of `prune`. Raises: UsageError"""
+    from cooper.containers.prune import pruning
+
+    accept = pruning(filters)
+    return lambda image: accept(_created(image), image.container_config.get("Labels") or {})
+
+
 def _has_label(image: Image, label: str, content: str | None) -> bool:
     labels = image.container_config.get("Labels") or {}
     return label in labels and content in (None, labels[label])

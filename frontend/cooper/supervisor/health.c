@@ -59,6 +59,16 @@ static void become(const char *now)
 	event_write("health_status", "status", status);
 }
 
+static bool is_starting(void)
+{
+	return !strcmp(status, "starting") && now_ns() - began < settings.check_start * 1000000;
+}
+
+static void next_check(void)
+{
+	timer_set(&timer, is_starting() ? settings.check_start_interval : settings.check_interval);
+}
+
 static void count(bool healthy)
 {
 	if (healthy) {
@@ -66,7 +76,7 @@ static void count(bool healthy)
 		become("healthy");
 		return;
 	}
-	if (!strcmp(status, "starting") && now_ns() - began < settings.check_start * 1000000)
+	if (is_starting())
 		return;
 	failures++;
 	if (failures < settings.check_retries || !strcmp(status, "unhealthy"))
@@ -97,7 +107,7 @@ static void conclude(int result)
 		count(result == 0 && !late);
 	}
 	if (life.state == RUNNING)
-		timer_set(&timer, settings.check_interval);
+		next_check();
 }
 
 /* Of a PID namespace the first process ends last: its end kills the check, which is told before. */
@@ -154,7 +164,7 @@ static void check(void)
 	started = now_ns();
 	file_remove("check.pid");
 	if (pipe2(ends, O_CLOEXEC))
-		return timer_set(&timer, settings.check_interval);
+		return next_check();
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	output = ends[0];
 	streams[1] = streams[2] = ends[1];
@@ -175,7 +185,7 @@ static void timer_ready(struct watch *watch, uint32_t events)
 		late = true;
 		kill(checking > 0 ? checking : executing, SIGKILL);
 	} else if (life.paused) {
-		timer_set(&timer, settings.check_interval);
+		next_check();
 	} else if (life.state == RUNNING) {
 		check();
 	}
@@ -190,7 +200,7 @@ void health_start(void)
 	status = "starting";
 	if (timer.fd < 0)
 		timer_make(&timer, timer_ready);
-	timer_set(&timer, settings.check_interval);
+	next_check();
 }
 
 void health_disregard(void)

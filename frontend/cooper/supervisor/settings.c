@@ -55,6 +55,7 @@ static const struct {
     {.name = "check", .list = &settings.check},
     {.name = "cgroup", .list = &settings.cgroups},
     {.name = "check-interval", .number = &settings.check_interval},
+    {.name = "check-start-interval", .number = &settings.check_start_interval},
     {.name = "check-timeout", .number = &settings.check_timeout},
     {.name = "check-start", .number = &settings.check_start},
     {.name = "check-retries", .number = &settings.check_retries},

@@ -60,7 +60,7 @@ struct settings {
 	bool input, input_once, terminal;
 	bool hang_up; /* the terminal is closed when its client has gone */
 	/* Milliseconds. */
-	long check_interval, check_timeout, check_start, check_retries;
+	long check_interval, check_start_interval, check_timeout, check_start, check_retries;
 	const char *unhealthy;
 };
 extern struct settings settings;

@@ -216,6 +216,9 @@ def test_top_and_stats(cooper: Cooper) -> None:
     header, *rows = cooper.out("top", "one", "pid", "args").splitlines()
     assert header.split() == ["PID", "COMMAND"]
     assert cooper.inspect("one", "{{.State.Pid}}") in [row.split()[0] for row in rows]
+    for form in ("aux", "-ef"):
+        assert "trap" in cooper.out("top", "one", form)
+    assert cooper.out("top", "one", "-o", "pid,cmd").split()[:2] == ["PID", "COMMAND"]
     usage = json.loads(cooper.out("stats", "--no-stream", "--format", "json", "one"))
     assert usage["MemUsage"].endswith("/ 64MiB")
     assert int(usage["PIDs"]) >= 1
@@ -272,7 +275,13 @@ def test_names_that_scripts_ask_for(cooper: Cooper) -> None:
     }
     assert json.loads(cooper.inspect("one", "{{json .Config.Healthcheck}}")) == {
         "Test": ["CMD", "/bin/sh", "-c", "true"],
-        **{"Interval": 60 * 10**9, "Timeout": 30 * 10**9, "StartPeriod": 0, "Retries": 3},
+        **{
+            "Interval": 60 * 10**9,
+            "Timeout": 30 * 10**9,
+            "StartPeriod": 0,
+            "StartInterval": 5 * 10**9,
+            "Retries": 3,
+        },
     }
     cooper.run("run", "-d", "--name", "two", "--network", "none", "busybox", "sleep", "1000")
     assert (
@@ -281,6 +290,7 @@ def test_names_that_scripts_ask_for(cooper: Cooper) -> None:
     assert cooper.inspect("two", "{{.NetworkSettings.Bridge}}{{.ResolvConfPath}}") == ""
     hosts = Path(cooper.inspect("two", "{{.HostsPath}}")).read_text()
     assert cooper.inspect("two", "{{.Config.Hostname}}") in hosts
+    assert cooper.out("exec", "two", "cat", "/etc/hostname") == cooper.inspect("two", "{{.Config.Hostname}}")
     assert (Path(cooper.inspect("two", "{{.GraphDriver.Data.MergedDir}}")) / "bin/busybox").exists()
     size, virtual = cooper.out(
         "image", "inspect", "-f", "{{.Size}} {{.VirtualSize}}{{.Parent}}", "busybox"
@@ -320,6 +330,21 @@ def test_nothing_is_removed_that_nobody_confirmed(cooper: Cooper) -> None:
     assert cooper.out("ps", "-a", "--format", "{{.Names}}") == "one"
     cooper.run("container", "prune", stdin=b"y\n")
     assert cooper.out("ps", "-aq") == ""
+
+
+def test_prune_by_age_and_label(cooper: Cooper) -> None:
+    """What is younger, or has not the label, stays; images as well."""
+    cooper.run("create", "--name", "one", "--label", "keep", "busybox")
+    for words in (("container", "prune", "-f"), ("system", "prune", "-af"), ("image", "prune", "-af")):
+        assert "none of label, until" in cooper.error(*words, "--filter", "name=one")
+        cooper.run(*words, "--filter", "until=24h")
+        cooper.run(*words, "--filter", "label!=keep", "--filter", "until=2020-01-01T00:00:00Z")
+        cooper.run(*words, "--filter", "label=other")
+    assert cooper.out("ps", "-a", "--format", "{{.Names}}") == "one"
+    cooper.run("container", "prune", "-f", "--filter", "until=0s", "--filter", "label=keep")
+    assert cooper.out("ps", "-aq") == ""
+    cooper.run("image", "prune", "-af", "--filter", "until=10m")
+    assert cooper.out("images", "-q", "busybox") != ""
 
 
 @pytest.mark.parametrize("flag", ["-a", "--filter=label=gone"])

@@ -132,6 +132,24 @@ def test_health(cooper: Cooper) -> None:
     assert (health["Log"][-1]["ExitCode"], health["Log"][-1]["Output"]) == (1, "checked\n")
 
 
+def test_checks_while_it_starts(cooper: Cooper) -> None:
+    """In the start period checks come at an interval of their own, and failures do not count."""
+    flags = {
+        "--health-cmd": "test -e /ok",
+        "--health-interval": "1h",
+        "--health-start-period": "1h",
+        "--health-start-interval": "100ms",
+        "--health-retries": "1",
+        "--network": "none",
+    }
+    given = (f"{name}={value}" for name, value in flags.items())
+    cooper.run("run", "-d", "--name", "one", *given, "busybox", "sleep", "1000")
+    eventually(lambda: int(cooper.inspect("one", "{{len .State.Health.Log}}")) >= 2, "two checks")
+    assert cooper.inspect("one", "{{.State.Health.Status}}") == "starting"
+    cooper.run("exec", "one", "touch", "/ok")
+    eventually(lambda: cooper.inspect("one", "{{.State.Health.Status}}") == "healthy", "healthy")
+
+
 def test_a_check_that_hangs(cooper: Cooper) -> None:
     """Has failed after its time, and its process is gone."""
     flags = (
