@@ -118,7 +118,7 @@ def test_commit_warns_of_volumes(cooper: Cooper) -> None:
 def test_volumes(cooper: Cooper) -> None:
     """A named volume outlives containers, starts with what the image has there, and is removed only when unused."""
     cooper.run("run", "--rm", "-v", "data:/etc", "busybox", "sh", "-c", "echo more > /etc/more")
-    assert cooper.out("run", "--rm", "-v", "data:/x:ro", "busybox", "ls", "/x").split() == ["group", "hosts", "more", "passwd", "plain", "resolv.conf"]  # fmt: skip
+    assert cooper.out("run", "--rm", "-v", "data:/x:ro", "busybox", "ls", "/x").split() == ["group", "hostname", "hosts", "more", "passwd", "plain", "resolv.conf"]  # fmt: skip
     cooper.run("run", "--rm", "-v", "data:/x:ro", "busybox", "touch", "/x/y", status=1)
     cooper.run("create", "--name", "one", "-v", "data:/x", "busybox")
     assert "used by one" in cooper.error("volume", "rm", "data", status=1)
