@@ -163,6 +163,23 @@ def test_outside_the_program(container: Container, directory: Path, what: str) -
     assert "No such file or directory" in outcome.errors
 
 
+def test_trace_of_exec(container: Container, directory: Path) -> None:
+    """A trace that cannot be written fails `exec`, and the process with it."""
+    container.launch()
+    words: list[str | Path] = [
+        "--trace",
+        directory / "no/trace",
+        "exec",
+        "--detach",
+        container.id,
+        "sleep",
+        "1000",
+    ]
+    line = container.stave.fails(*words, status=255)
+    assert line.endswith(f"write trace {directory}/no/trace: No such file or directory")
+    assert json.loads(container.stave("ps", "--format", "json", container.id).output) == [container.pid]
+
+
 def test_full_disk(container: Container) -> None:
     """A state that cannot be written fails `create` with the file's name, wherever the space ends; nothing is left."""
     root = container.stave.root

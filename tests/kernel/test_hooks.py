@@ -255,11 +255,12 @@ def test_failure_of_poststop(container: Container, log: Path) -> None:
     assert "does not exist" in container.stave.fails("state", container.id)
 
 
+@pytest.mark.parametrize("script", ["exec sleep 1000", "exec yes"])
 @pytest.mark.parametrize("kind", ["createRuntime", "startContainer"])
-def test_timeout(container: Container, kind: str) -> None:
-    """A hook that takes longer than its timeout is killed, and has failed."""
+def test_timeout(container: Container, kind: str, script: str) -> None:
+    """A hook that takes longer than its timeout is killed, and has failed, also if it always has something to say."""
     before = children()
-    hook(container, kind, "exec sleep 1000", timeout=1)
+    hook(container, kind, script, timeout=1)
     if kind == "startContainer":
         container.create()
         line = container.stave.fails("start", container.id)
@@ -269,11 +270,12 @@ def test_timeout(container: Container, kind: str) -> None:
     assert f"hooks.{kind}[0]" in line and line.endswith("took longer than its timeout")
 
 
+@pytest.mark.parametrize("left", ["sleep 1000", "yes"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_a_hook_leaves_behind(container: Container, kind: str) -> None:
-    """A hook's background process that keeps its output open delays nobody."""
+def test_what_a_hook_leaves_behind(container: Container, kind: str, left: str) -> None:
+    """A hook's background process that keeps its output open, or even writes all the time, delays nobody."""
     before = children()
-    hook(container, kind, "sleep 1000 & exit 0", timeout=20)
+    hook(container, kind, f"{left} & exit 0", timeout=20)
     container.runs("true")
     container.run()
     # In the container's PID namespace it ends with that.

@@ -22,6 +22,7 @@ _PROCESS_FLAGS = ("cwd", "env", "user", "additional-gids", "process-label", "app
 
 def run(invocation: Invocation) -> int:
     """The process has run in the container (its exit status is returned), or with --detach is running."""
+    from stave.container.caller import ExecOptions
     from stave.container.execute import execute
 
     root, container_id = state_root(invocation), invocation.container_id
@@ -30,10 +31,8 @@ def run(invocation: Invocation) -> int:
         process = _process_from_file(options, invocation.arguments[1:])
     else:
         process = _process_from_flags(root, container_id, options, invocation.arguments[1:])
-    return execute(
-        root,
-        container_id,
-        process,
+    how = ExecOptions(
+        Log(invocation).warning,
         detach=options["detach"],
         pid_file=options["pid-file"] or None,
         console_socket=options["console-socket"] or None,
@@ -42,8 +41,8 @@ def run(invocation: Invocation) -> int:
         cgroups=options["cgroup"],
         ignore_paused=options["ignore-paused"],
         trace=invocation.global_options["trace"] or None,
-        log_warning=Log(invocation).warning,
     )
+    return execute(root, container_id, process, how)
 
 
 def _process_from_file(options: Mapping[str, Any], arguments: Sequence[str]) -> Process:

@@ -89,6 +89,61 @@ class CreateOptions:
         return self.listen_fds + self.preserve_fds
 
 
+class ExecOptions:
+    """How a process is to be executed in a container, beside what it is.
+
+    Attributes:
+        log_warning: is told what was asked for and cannot be granted.
+        detach: do not wait for the process's end.
+        pid_file: gets its decimal pid; None for none.
+        console_socket: where a terminal's master goes; None for nowhere.
+        pidfd_socket: where a pidfd of the process goes; None for nowhere.
+        preserve_fds: how many descriptors from 3 on stay open in the process.
+        cgroups: sub-groups to join instead of the container's own, "PATH" or "controller[,controller]:PATH".
+        ignore_paused: let the process join a paused container; it runs when that is resumed.
+        trace: file for a trace of the operations; None for none.
+        streams: descriptors that become its standard input, output and error.
+    """
+
+    __slots__ = (
+        "cgroups",
+        "console_socket",
+        "detach",
+        "ignore_paused",
+        "log_warning",
+        "pid_file",
+        "pidfd_socket",
+        "preserve_fds",
+        "streams",
+        "trace",
+    )
+
+    def __init__(
+        self,
+        log_warning: Callable[[str], None],
+        *,
+        detach: bool = False,
+        pid_file: str | None = None,
+        console_socket: str | None = None,
+        pidfd_socket: str | None = None,
+        preserve_fds: int = 0,
+        cgroups: Sequence[str] = (),
+        ignore_paused: bool = False,
+        trace: str | None = None,
+        streams: Sequence[int] = (0, 1, 2),
+    ) -> None:
+        self.log_warning = log_warning
+        self.detach = detach
+        self.pid_file = pid_file
+        self.console_socket = console_socket
+        self.pidfd_socket = pidfd_socket
+        self.preserve_fds = preserve_fds
+        self.cgroups = cgroups
+        self.ignore_paused = ignore_paused
+        self.trace = trace
+        self.streams = streams
+
+
 def write_pid_file(path: str, pid: int) -> None:
     """The file holds the decimal pid and nothing else; it is never seen half written. Raises KernelError."""
     directory, slash, name = path.rpartition("/")

@@ -28,7 +28,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ocispec.types import Config
     from stave.container.executor import Executor
-    from stave.container.network_devices import NetworkDevices
     from stave.plan.program import Operation
     from stave.plan.result import Plan
 
@@ -183,43 +182,48 @@ class _Creation:
         return master
 
     def undo(self) -> None:
-        """Nothing is left: process, cgroups, mounts (most die with the process), state directory."""
-        if self.executor is not None:
+        """Nothing is left: process, cgroups, mounts (most die with the process), state directory. What cannot be
+        undone is a warning: what went wrong first is the error."""
+        for step in (self._end_process, self._remove_groups, self._unmount, self.container.remove):
+            try:
+                step()
+            except (Error, OSError) as error:
+                self.options.log_warning(str(error))
+        if self._hooks_ran():
+            from stave.container.delete import run_poststop
+
+            run_poststop(self.container, self.options.log_warning)
+
+    def _end_process(self) -> None:
+        if self.executor is None:
+            return
+        try:
             if self.executor.network_devices:
-                self._return_network_devices(self.executor.network_devices)
+                # Virtual ones would end with the network namespace, and others come back under another name.
+                self.executor.network_devices.move_back()
+        finally:
             self.executor.kill()
-        if self.executor is not None and "scope" in self.container.state:
+
+    def _remove_groups(self) -> None:
+        state, log_warning = self.container.state, self.options.log_warning
+        if self.executor is not None and "scope" in state:
             from stave.container.scope import stop
 
-            stop(self.container.state, self.options.log_warning)
+            stop(state, log_warning)
+        if groups := state.get("resctrl"):
+            from stave.container.resctrl import remove
+
+            remove(groups, log_warning)
         if self.executor is not None and self.executor.cgroups_made:
             from stave.cgroups.manage import remove_created
 
-            try:
-                remove_created(self.container.state["cgroups"], self.executor.cgroups_made)
-            except Error as error:
-                self.options.log_warning(str(error))
-        if groups := self.container.state.get("resctrl"):
-            from stave.container.resctrl import remove
+            remove_created(state["cgroups"], self.executor.cgroups_made)
 
-            remove(groups, self.options.log_warning)
+    def _unmount(self) -> None:
         if shared := self.container.state.get("sharedMounts"):
             from stave.container.mounts import unmount_new
 
             unmount_new(self.container.state["rootfs"], shared["before"])
-        self.container.remove()
-        if self._hooks_ran() and (hooks := self.config.get("hooks", {}).get("poststop")):
-            from stave.container.hooks import run_hooks
-
-            state = dumps(self.container.describe("stopped")).encode()
-            run_hooks("poststop", hooks, state, self.options.bundle, self.options.log_warning)
-
-    def _return_network_devices(self, devices: NetworkDevices) -> None:
-        """Virtual ones would end with the network namespace, and others come back under another name."""
-        try:
-            devices.move_back()
-        except (Error, OSError) as error:
-            self.options.log_warning(str(error))
 
     def _hooks_ran(self) -> bool:
         """Whether any hook of `create` was begun: then the poststop hooks may have something to clean up."""

@@ -67,7 +67,11 @@ def destroy(container: Container, log_warning: Callable[[str], None]) -> None:
 
         unmount_new(container.state["rootfs"], shared["before"])
     container.remove()
-    # Once it is deleted, as the specification has it. Spec: config.md#poststop
+    run_poststop(container, log_warning)
+
+
+def run_poststop(container: Container, log_warning: Callable[[str], None]) -> None:
+    """The poststop hooks have run, once the container is deleted. Spec: config.md#poststop"""
     if hooks := container.state.get("hooks", {}).get("poststop"):
         from ocispec.jsontext import dumps
         from stave.container.hooks import run_hooks

@@ -15,9 +15,10 @@ from stave.seccomp.cache import filter_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ocispec.types import Process
+    from stave.container.caller import ExecOptions
 
 
 def default_process(root: str, container_id: str) -> Process:
@@ -26,97 +27,53 @@ def default_process(root: str, container_id: str) -> Process:
     return process
 
 
-def execute(
-    root: str,
-    container_id: str,
-    process: Process,
-    *,
-    detach: bool = False,
-    pid_file: str | None = None,
-    console_socket: str | None = None,
-    pidfd_socket: str | None = None,
-    preserve_fds: int = 0,
-    cgroups: Sequence[str] = (),
-    ignore_paused: bool = False,
-    trace: str | None = None,
-    log_warning: Callable[[str], None],
-) -> int:
+def execute(root: str, container_id: str, process: Process, options: ExecOptions) -> int:
     """The process runs in the container (detach), or has run.
-
-    Args:
-        pid_file: gets its decimal pid.
-        console_socket: where a terminal's master goes.
-        pidfd_socket: where a pidfd of the process goes.
-        trace: file for a trace of the operations.
-
-    The others are those of `begin`.
 
     Returns:
         0 if detached, else the process's exit status, or 128 and the number of the signal that ended it.
 
     Raises: as `begin`.
     """
-    check_console(process, console_socket, detach=detach)
-    if not detach:
+    console_socket = options.console_socket
+    check_console(process, console_socket, detach=options.detach)
+    if not options.detach:
         from stave.container.foreground import hold_signals, wait_in_foreground
 
         hold_signals()
-    executor = begin(
-        root,
-        container_id,
-        process,
-        preserve_fds=preserve_fds,
-        cgroups=cgroups,
-        ignore_paused=ignore_paused,
-        traced=trace is not None,
-        log_warning=log_warning,
-    )
+    executor = begin(root, container_id, process, options)
     try:
         if executor.master >= 0 and console_socket:
             send_terminal(console_socket, executor.master)
-        if pidfd_socket:
-            send_pidfd(pidfd_socket, executor.pid, "setns")
-        if pid_file:
-            write_pid_file(pid_file, executor.pid)
+        if options.pidfd_socket:
+            send_pidfd(options.pidfd_socket, executor.pid, "setns")
+        if options.pid_file:
+            write_pid_file(options.pid_file, executor.pid)
+        if options.trace is not None:
+            from stave.container.trace import write_trace
+
+            write_trace(options.trace, executor.times)
     except BaseException:
         executor.kill()
         raise
-    if trace is not None:
-        from stave.container.trace import write_trace
-
-        write_trace(trace, executor.times)
-    if detach:
+    if options.detach:
         return 0
     return wait_in_foreground(executor.pid, -1 if console_socket else executor.master)
 
 
-def begin(
-    root: str,
-    container_id: str,
-    process: Process,
-    *,
-    preserve_fds: int = 0,
-    cgroups: Sequence[str] = (),
-    ignore_paused: bool = False,
-    streams: Sequence[int] = (0, 1, 2),
-    traced: bool = False,
-    log_warning: Callable[[str], None],
-) -> Executor:
+def begin(root: str, container_id: str, process: Process, options: ExecOptions) -> Executor:
     """The process runs in the container, as our child; `pid` and `master` of what is returned tell of it.
 
     Args:
         process: an object like config.json's `process`.
-        cgroups: sub-groups to join instead of the container's own, "PATH" or "controller[,controller]:PATH".
-        ignore_paused: let the process join a paused container; it runs when that is resumed.
-        streams: descriptors that become its standard input, output and error.
 
     Raises:
         StateError: the container is stopped, or paused.
         Error: the process could not be started.
     """
     container = Container.load(root, container_id)
-    _check_status(container, ignore_paused)
-    check_preserved(preserve_fds)
+    _check_status(container, options.ignore_paused)
+    check_preserved(options.preserve_fds)
     config = container.config()
     plan = plan_exec(
         process,
@@ -124,22 +81,22 @@ def begin(
         bundle=container.state["bundle"],
         config=config,
         facts=read_facts(config, process),
-        cgroup_join=join_operations(_groups(container, cgroups)),
+        cgroup_join=join_operations(_groups(container, options.cgroups)),
         namespaces=container.state["namespaces"],
         seccomp=filter_of(config, root),
-        preserve_fds=preserve_fds,
+        preserve_fds=options.preserve_fds,
     )
     for warning in plan.warnings:
-        log_warning(warning)
+        options.log_warning(warning)
     executor = Executor(
         plan.program,
         state_directory=container.directory,
         descriptors={"container": open_process(container)},
         on_pid=lambda pid: None,
         on_seccomp=lambda listener: _send_listener(container, executor.pid, listener),
-        preserve_fds=preserve_fds,
-        streams=streams,
-        traced=traced,
+        preserve_fds=options.preserve_fds,
+        streams=options.streams,
+        traced=options.trace is not None,
     )
     try:
         executor.run()
@@ -174,6 +131,7 @@ def open_process(container: Container) -> int:
     except OSError:
         raise StateError(NOT_RUNNING) from None
     if not container.is_alive():
+        posix.close(process)
         raise StateError(NOT_RUNNING)
     return process
 

@@ -170,21 +170,25 @@ class Executor:
             raise KernelError(f"{path} is a namespace of another type", EINVAL, operation.pointer)
 
     def _clone(self, operation: Operation) -> None:
-        self._control, theirs = native.socket_pair()
         data = encode(self.program, self._descriptors, TRACED if self._traced else 0)
-        program = posix.memfd_create("program", posix.MFD_CLOEXEC)
-        write_all(program, data)
-        image = native.init_image(self._state_directory)
         listener = self._descriptors.get("listener", -1)
-        arguments = ["stave-init", str(theirs), str(program), str(listener)]
-        kept = [theirs, program, *self._descriptors.values()]
-        self._gone_at = time.monotonic_ns()
+        opened: list[int] = []
         try:
+            self._control, theirs = native.socket_pair()
+            opened.append(theirs)
+            program = posix.memfd_create("program", posix.MFD_CLOEXEC)
+            opened.append(program)
+            write_all(program, data)
+            image = native.init_image(self._state_directory)
+            opened.append(image)
+            arguments = ["stave-init", str(theirs), str(program), str(listener)]
+            kept = [theirs, program, *self._descriptors.values()]
+            self._gone_at = time.monotonic_ns()
             self.pid = native.launch(
                 image, arguments, self._streams, operation.arguments[0], self._preserve_fds, kept
             )
         finally:
-            for descriptor in (theirs, program, image):
+            for descriptor in opened:
                 posix.close(descriptor)
 
     def _open_source(self, operation: Operation) -> None:

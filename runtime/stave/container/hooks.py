@@ -15,6 +15,7 @@ import time
 from _signal import SIGKILL
 
 from stave.errors import Error, HookError
+from stave.host.facts import write_all
 from stave.native import module as native
 
 TYPE_CHECKING = False
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ocispec.types import Hook
 
 _OUTPUT_LIMIT = 2048  # bytes kept of a hook's output, from its end
+_PIPE = 65536  # bytes that a pipe holds
 
 
 def run_hooks(
@@ -60,20 +62,20 @@ def run_hook(pointer: str, hook: Hook, state: bytes, directory: str) -> None:
     """
     path = hook["path"]
     began = time.monotonic()
-    stdin = posix.memfd_create("state", posix.MFD_CLOEXEC)
-    posix.write(stdin, state)
-    posix.lseek(stdin, 0, 0)
     output, their_output = posix.pipe2(posix.O_CLOEXEC)
     try:
-        pid = native.spawn(
-            path, hook.get("args") or [path], hook.get("env", []), stdin, their_output, directory
-        )
-    except OSError as error:
-        raise _failure(pointer, path, error.errno or 0, 0, b"", 0) from error
-    finally:
-        posix.close(stdin)
-        posix.close(their_output)
-    try:
+        stdin = posix.memfd_create("state", posix.MFD_CLOEXEC)
+        try:
+            write_all(stdin, state)
+            posix.lseek(stdin, 0, 0)
+            pid = native.spawn(
+                path, hook.get("args") or [path], hook.get("env", []), stdin, their_output, directory
+            )
+        except OSError as error:
+            raise _failure(pointer, path, error.errno or 0, 0, b"", 0) from error
+        finally:
+            posix.close(stdin)
+            posix.close(their_output)
         error_number, status, said = _wait(pid, output, hook.get("timeout", 0))
     finally:
         posix.close(output)
@@ -95,27 +97,28 @@ def _wait(pid: int, output: int, timeout: int) -> tuple[int, int, bytes]:
     ended = False
     try:
         while not ended:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
-            events = poll.poll(left)
-            if not events:
+            left = None if deadline is None else (deadline - time.monotonic()) * 1000
+            if left is not None and left <= 0:
                 error = errno.ETIMEDOUT
                 posix.kill(pid, SIGKILL)
                 break
+            events = poll.poll(left)
             ended = any(descriptor == process for descriptor, _ in events)
-            chunk = _read(output)
-            said = (said + chunk)[-_OUTPUT_LIMIT:]
-            if not chunk and not ended:
-                poll.unregister(output)
-        while chunk := _read(output):
-            said = (said + chunk)[-_OUTPUT_LIMIT:]
+            if any(descriptor == output for descriptor, _ in events):
+                chunk = _read(output)
+                said = (said + chunk)[-_OUTPUT_LIMIT:]
+                if not chunk:
+                    poll.unregister(output)  # closed by everybody
+        # What it has left running may go on writing for ever.
+        said = (said + _read(output, _PIPE))[-_OUTPUT_LIMIT:]
         return error, posix.waitpid(pid, 0)[1], said
     finally:
         posix.close(process)
 
 
-def _read(descriptor: int) -> bytes:
+def _read(descriptor: int, size: int = 4096) -> bytes:
     try:
-        return posix.read(descriptor, 4096)
+        return posix.read(descriptor, size)
     except BlockingIOError:
         return b""
 

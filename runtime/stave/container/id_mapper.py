@@ -23,14 +23,16 @@ def run_id_mapper(pid: int, operation: Operation) -> None:
     nowhere = posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC)
     output, theirs = posix.pipe2(posix.O_CLOEXEC)
     try:
-        child = native.spawn(program, [name, str(pid), *numbers], [], nowhere, theirs, "/")
+        try:
+            child = native.spawn(program, [name, str(pid), *numbers], [], nowhere, theirs, "/")
+        finally:
+            posix.close(theirs)
+            posix.close(nowhere)
+        said = b""
+        while chunk := posix.read(output, 4096):
+            said += chunk
     finally:
-        posix.close(theirs)
-        posix.close(nowhere)
-    said = b""
-    while chunk := posix.read(output, 4096):
-        said += chunk
-    posix.close(output)
+        posix.close(output)
     _, status = posix.waitpid(child, 0)
     if status:
         text = said.decode(errors="replace").strip().rpartition("\n")[2]

@@ -34,7 +34,7 @@ from stave.cgroups.plan import CgroupPlan, join_operations
 from stave.container.caller import check_console, send_terminal, write_pid_file
 from stave.container.create import initial_state, plan_groups, real_path, with_plugins
 from stave.container.criu_options import DESCRIPTORS, Directories, RestoreOptions, external_key, fill
-from stave.container.delete import delete
+from stave.container.delete import delete, run_poststop
 from stave.container.executor import Executor
 from stave.container.external_mounts import NULL, External, external_mounts
 from stave.container.foreground import wait_in_foreground
@@ -282,9 +282,8 @@ class _Restoration:
             except Error as error:
                 self.options.log_warning(str(error))
         self.container.remove()
-        if self.hooks_ran and (hooks := self.config.get("hooks", {}).get("poststop")):
-            state = dumps(self.container.describe("stopped")).encode()
-            run_hooks("poststop", hooks, state, self.options.bundle, self.options.log_warning)
+        if self.hooks_ran:
+            run_poststop(self.container, self.options.log_warning)
 
 
 def _plain(config: Config) -> Config:

@@ -77,13 +77,21 @@ class Container:
         check_id(container_id)
         container = cls(root, container_id, state)
         make_root(root)
-        try:
-            posix.mkdir(container.directory, 0o700)
-        except FileExistsError:
-            raise ContainerExists(container_id) from None
-        except OSError as error:
-            raise _not_made(container.directory, error) from error
-        container.lock()
+        while container.descriptor < 0:
+            try:
+                posix.mkdir(container.directory, 0o700)
+            except FileExistsError:
+                raise ContainerExists(container_id) from None
+            except OSError as error:
+                raise _not_made(container.directory, error) from error
+            try:
+                container.lock()
+            except ContainerNotFound:
+                pass  # a `delete --force` took it for what a killed `create` had left
+        if exists(f"{container.directory}/state.json"):
+            # And somebody else has made it anew, before the lock was ours.
+            container.unlock()
+            raise ContainerExists(container_id)
         return container
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 
 from ocispec.jsontext import dumps
+from stave.errors import KernelError
 from stave.host.facts import write_all
 
 TYPE_CHECKING = False
@@ -17,6 +18,9 @@ def write_trace(path: str, times: Sequence[tuple[str, str, int, int]]) -> None:
 
     Args:
         times: name, process ("stave" or "container"), start and end in nanoseconds of CLOCK_MONOTONIC.
+
+    Raises:
+        KernelError: it cannot be written.
     """
     events: list[dict[str, object]] = [
         {
@@ -35,8 +39,11 @@ def write_trace(path: str, times: Sequence[tuple[str, str, int, int]]) -> None:
         for pid, process in ((1, "stave"), (2, "container"))
     ]
     data = dumps({"traceEvents": names + events, "displayTimeUnit": "ms"}).encode()
-    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o644)
     try:
-        write_all(descriptor, data)
-    finally:
-        posix.close(descriptor)
+        descriptor = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o644)
+        try:
+            write_all(descriptor, data)
+        finally:
+            posix.close(descriptor)
+    except OSError as error:
+        raise KernelError(f"write trace {path}", error.errno or 0) from error

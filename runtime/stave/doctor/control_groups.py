@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from stave.cgroups.device_filter import compile_filter, load_filter
 from stave.doctor.finding import Finding, reason, setting
+from stave.host.bus import SYSTEM_BUS, user_bus
 from stave.host.facts import CgroupLayout, Facts
 from stave.host.rootless import own_group
 from stave.native import module as native
@@ -141,7 +142,7 @@ def _systemd(environment: Mapping[str, str], rootless: bool) -> Finding:
     name = "systemd driver (--systemd-cgroup)"
     if not os.path.isdir("/run/systemd/system"):
         return Finding(GROUP, name, False, "systemd does not run this machine", "use the cgroupfs driver")
-    socket = bus_socket(environment) if rootless else "/run/dbus/system_bus_socket"
+    socket = user_bus(environment) if rootless else SYSTEM_BUS
     try:
         works = stat.S_ISSOCK(os.stat(socket).st_mode)
     except OSError:
@@ -154,16 +155,3 @@ def _systemd(environment: Mapping[str, str], rootless: bool) -> Finding:
     return Finding(
         GROUP, name, works, socket if works else f"there is no bus at {socket or 'a known place'}", cure
     )
-
-
-def bus_socket(environment: Mapping[str, str]) -> str:
-    """Where the user's own D-Bus listens; "" if nothing says so.
-
-    >>> bus_socket({"DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/user/1/bus,guid=0"})
-    '/run/user/1/bus'
-    """
-    for part in environment.get("DBUS_SESSION_BUS_ADDRESS", "").replace(";", ",").split(","):
-        if part.startswith("unix:path="):
-            return part.removeprefix("unix:path=")
-    runtime = environment.get("XDG_RUNTIME_DIR", "")
-    return f"{runtime}/bus" if runtime else ""

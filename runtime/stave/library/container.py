@@ -153,6 +153,7 @@ class Container:
             Error: the program cannot be executed.
         """
         from ocispec.config import check
+        from stave.container.caller import ExecOptions
         from stave.container.execute import begin, default_process
 
         wanted: dict[str, Any]
@@ -167,16 +168,14 @@ class Container:
         check("process", wanted)
         streams = Streams(stdin, stdout, stderr)
         try:
-            executor = begin(
-                self.root,
-                self.id,
-                wanted,  # type: ignore[arg-type]
+            options = ExecOptions(
+                self._on_warning,
                 preserve_fds=preserve_fds,
                 cgroups=cgroups,
                 ignore_paused=ignore_paused,
                 streams=streams.descriptors,
-                log_warning=self._on_warning,
             )
+            executor = begin(self.root, self.id, wanted, options)  # type: ignore[arg-type]
         except BaseException:
             streams.abandon()
             raise

@@ -13,7 +13,8 @@ class Process:
 
     Attributes:
         pid: in this process's PID namespace.
-        returncode: None until it was waited for; then its exit status, or minus the signal that ended it.
+        returncode: None until it was waited for; then its exit status, or minus the signal that ended it. It stays
+            None if somebody else has collected the process: a handler of SIGCHLD, or the kernel where that is ignored.
         stdin, stdout, stderr: the caller's end where PIPE was asked for, else None. Binary, unbuffered.
         terminal: the master of its terminal, owned by the caller, or -1 without one.
     """
@@ -23,10 +24,11 @@ class Process:
         self.returncode: int | None = None
         self.stdin, self.stdout, self.stderr = pipes
         self.terminal = terminal
+        self._ended = False
         self._descriptor = os.pidfd_open(pid)
 
-    def wait(self, timeout: float | None = None) -> int:
-        """It has ended: its exit status, or minus the number of the signal that ended it.
+    def wait(self, timeout: float | None = None) -> int | None:
+        """It has ended; `returncode`.
 
         Args:
             timeout: seconds; None for ever.
@@ -34,22 +36,21 @@ class Process:
         Raises:
             TimeoutError: it still runs.
         """
-        if self.returncode is None:
+        if not self._ended:
             if not select.select([self._descriptor], [], [], timeout)[0]:
                 raise TimeoutError(f"process {self.pid} still runs after {timeout} s")
             self._collect()
-        assert self.returncode is not None
         return self.returncode
 
     def poll(self) -> int | None:
         """`returncode`, as it is now."""
-        if self.returncode is None and select.select([self._descriptor], [], [], 0)[0]:
+        if not self._ended and select.select([self._descriptor], [], [], 0)[0]:
             self._collect()
         return self.returncode
 
     def send_signal(self, number: int = signal.SIGTERM) -> None:
         """The process has got the signal; nothing happens if it has ended."""
-        if self.returncode is None:
+        if not self._ended:
             try:
                 signal.pidfd_send_signal(self._descriptor, number)
             except ProcessLookupError:
@@ -73,12 +74,12 @@ class Process:
         return self._descriptor
 
     def _collect(self) -> None:
+        self._ended = True
         try:
             _, status = os.waitpid(self.pid, 0)
-        except ChildProcessError:  # somebody else has: a handler of SIGCHLD, or SIGCHLD is ignored
-            self.returncode = 0
-        else:
-            self.returncode = os.waitstatus_to_exitcode(status)
+        except ChildProcessError:
+            return
+        self.returncode = os.waitstatus_to_exitcode(status)
 
     def __del__(self) -> None:
         if hasattr(self, "_descriptor"):

@@ -8,6 +8,8 @@
 #include <linux/time_types.h>
 #include <linux/wait.h>
 
+#define PIPE_SIZE 65536
+
 static int64_t now_ms(void)
 {
 	struct __kernel_timespec now;
@@ -62,15 +64,20 @@ static void run_child(const char *path, char **arguments, char **environment, in
 	SYS1(__NR_exit_group, 127);
 }
 
-/* Keeps the end of the output: that is where programs say why they gave up. */
+/* Keeps the end of the output: that is where programs say why they gave up. No more than a pipe holds: what
+ * the hook leaves running may go on writing for ever. */
 static void keep_output(struct interpreter *interpreter, int output)
 {
 	const size_t size = sizeof interpreter->note - 1;
 	char chunk[256];
 	long length;
 
-	while ((length = RETRY(SYS3(__NR_read, output, chunk, sizeof chunk))) > 0) {
+	for (size_t count = 0; count < PIPE_SIZE / sizeof chunk; count++) {
 		size_t held = text_length(interpreter->note);
+
+		length = RETRY(SYS3(__NR_read, output, chunk, sizeof chunk));
+		if (length <= 0)
+			return;
 		size_t excess = held + (size_t)length > size ? held + (size_t)length - size : 0;
 
 		__builtin_memmove(interpreter->note, interpreter->note + excess, held - excess);

@@ -140,11 +140,12 @@ def test_call(lifecycle: Lifecycle) -> None:
     )
     assert status == 7
     assert calls[0] == (("/r", "web"), {})
-    (root, container_id, process), named = calls[1]
+    (root, container_id, process, how), _ = calls[1]
     assert (root, container_id) == ("/r", "web")
     assert process == {"cwd": "/", "args": ["sh"], "user": {"uid": 0, "gid": 0}, "terminal": False}
-    assert callable(named.pop("log_warning"))
-    assert named == {
+    given = {name: getattr(how, name) for name in how.__slots__}
+    assert callable(given.pop("log_warning"))
+    assert given == {
         "detach": True,
         "pid_file": "/p",
         "console_socket": "/s",
@@ -153,6 +154,7 @@ def test_call(lifecycle: Lifecycle) -> None:
         "cgroups": ["a", "cpu:b"],
         "ignore_paused": True,
         "trace": "/t",
+        "streams": (0, 1, 2),
     }
 
 
@@ -171,7 +173,7 @@ def test_process_file(lifecycle: Lifecycle, tmp_path: Path) -> None:
     file = tmp_path / "process.json"
     file.write_text(json.dumps(process))
     run(parse(["--root", "/r", "exec", "--process", str(file), "web"]))
-    assert [arguments for arguments, _ in calls] == [("/r", "web", process)]
+    assert [arguments[:3] for arguments, _ in calls] == [("/r", "web", process)]
 
 
 @pytest.mark.parametrize(

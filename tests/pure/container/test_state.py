@@ -10,7 +10,7 @@ import pytest
 
 from stave.container.delete import delete
 from stave.container.state import Container, list_all
-from stave.errors import ContainerNotFound
+from stave.errors import ContainerExists, ContainerNotFound
 
 
 def test_stray_file(tmp_path: Path) -> None:
@@ -40,6 +40,34 @@ def test_made_anew_while_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(fcntl, "flock", replaced_first)
     container = Container(str(tmp_path), "web", {})
     container.lock()
+    try:
+        assert os.fstat(container.descriptor).st_ino == place.stat().st_ino
+    finally:
+        container.unlock()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_removed_before_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
+    """A new directory that `delete --force` takes away before it is locked is made once more; one that somebody else
+    has made in its place is theirs."""
+    place = tmp_path / "web"
+    lock = Container.lock
+
+    def late(container: Container) -> None:
+        monkeypatch.setattr(Container, "lock", lock)
+        delete(str(tmp_path), "web", True, pytest.fail)
+        if again:
+            place.mkdir()
+            (place / "state.json").write_text("{}")
+        lock(container)
+
+    monkeypatch.setattr(Container, "lock", late)
+    if again:
+        with pytest.raises(ContainerExists):
+            Container.make(str(tmp_path), "web", {})
+        assert (place / "state.json").exists()
+        return
+    container = Container.make(str(tmp_path), "web", {})
     try:
         assert os.fstat(container.descriptor).st_ino == place.stat().st_ino
     finally:

@@ -8,10 +8,11 @@ import pytest
 
 from stave.cli.doctor import as_text
 from stave.doctor import control_groups, drift, kernel
-from stave.doctor.control_groups import bus_socket, known_controllers
+from stave.doctor.control_groups import known_controllers
 from stave.doctor.drift import same
 from stave.doctor.finding import Finding
 from stave.host import rootless
+from stave.host.bus import user_bus
 from stave.host.rootless import own_group
 
 
@@ -85,7 +86,7 @@ def test_controllers_that_the_kernel_has() -> None:
 )
 def test_bus_of_the_user(environment: dict[str, str], socket: str) -> None:
     """The address counts before the usual place."""
-    assert bus_socket(environment) == socket
+    assert user_bus(environment) == socket
 
 
 def test_text() -> None:

@@ -6,6 +6,7 @@ Source: org.freedesktop.systemd1(5).
 from __future__ import annotations
 
 import errno
+import os
 import posix
 import socket
 from collections.abc import Sequence
@@ -15,9 +16,9 @@ from jeepney import DBusAddress, DBusErrorResponse, MatchRule, Properties, messa
 from jeepney.io.blocking import DBusConnection, unwrap_msg
 
 from stave.errors import Error, KernelError
+from stave.host.bus import SYSTEM_BUS, user_bus
 from stave.host.facts import read_file
 
-SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
 TIMEOUT_S = 30.0
 _NAME, _MANAGER = "org.freedesktop.systemd1", "org.freedesktop.systemd1.Manager"
 _SYSTEMD = DBusAddress("/org/freedesktop/systemd1", _NAME, _MANAGER)
@@ -35,14 +36,16 @@ class Systemd:
     """
 
     def __init__(self, user: bool) -> None:
-        address = user_bus() if user else SYSTEM_BUS
+        path = user_bus(os.environ) if user else SYSTEM_BUS
+        if not path:
+            raise Error(
+                "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR says where the user's systemd is"
+            )
         try:
-            self._connection = _connect(address)
+            self._connection = _connect(path)
         except OSError as error:
             cure = "log in through systemd-logind, or loginctl enable-linger" if user else "is dbus running?"
-            raise KernelError(
-                f"connect to systemd at {address}", error.errno or errno.EIO, hint=cure
-            ) from error
+            raise KernelError(f"connect to systemd at {path}", error.errno or errno.EIO, hint=cure) from error
 
     def close(self) -> None:
         """The connection is closed."""
@@ -123,17 +126,16 @@ class _NoSuchUnit(Error):
     """systemd does not know the unit."""
 
 
-def _connect(address: str) -> DBusConnection:
-    """A connection to the bus at this address, known there as the user that this process is on the host.
+def _connect(path: str) -> DBusConnection:
+    """A connection to the bus at this socket, known there as the user that this process is on the host.
 
     In a user namespace that is another number than the own one, which is why jeepney's own way does not serve.
     Raises OSError.
     """
-    path = next((part for part in address.replace(";", ",").split(",") if part.startswith("unix:path=")), "")
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         connection.settimeout(TIMEOUT_S)
-        connection.connect(path.removeprefix("unix:path="))
+        connection.connect(path)
         connection.sendall(b"\0AUTH EXTERNAL %s\r\n" % str(_host_uid()).encode().hex().encode())
         answer = b""
         while not answer.endswith(b"\r\n"):
@@ -159,18 +161,3 @@ def _host_uid() -> int:
         if 0 <= uid - inside < size:
             return outside + uid - inside
     return uid
-
-
-def user_bus() -> str:
-    """The address of the user's own bus, from the environment.
-
-    Raises:
-        Error: nothing there says where it is.
-    """
-    address = posix.environ.get(b"DBUS_SESSION_BUS_ADDRESS", b"").decode()
-    if address:
-        return address
-    runtime = posix.environ.get(b"XDG_RUNTIME_DIR", b"").decode()
-    if not runtime:
-        raise Error("neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR says where the user's systemd is")
-    return f"unix:path={runtime}/bus"
