@@ -23,7 +23,9 @@ static long failures;
 static int64_t began, started; /* of the container, of the check */
 static pid_t executing;	       /* the runtime's command */
 static pid_t checking;	       /* the process in the container */
-static int output = -1;	       /* open from the beginning of a check to its end */
+static char said[OUTPUT_MAX]; /* the beginning of what it writes */
+static size_t said_length;
+static struct watch output = {.fd = -1}; /* open from the beginning of a check to its end */
 static bool late;
 static bool pointless; /* the check tells nothing: the container has ended or was paused meanwhile */
 
@@ -92,18 +94,39 @@ static void count(bool healthy)
 		life_restart();
 }
 
+/* False at its end. What does not fit is read all the same, or the check would wait for ever. */
+static bool take_output(void)
+{
+	char text[16384];
+	ssize_t length = read(output.fd, text, sizeof text);
+	size_t room = sizeof said - said_length;
+
+	if (length <= 0)
+		return length < 0 && errno == EAGAIN;
+	if ((size_t)length < room)
+		room = (size_t)length;
+	memcpy(said + said_length, text, room);
+	said_length += room;
+	return true;
+}
+
+static void output_ready(struct watch *watch, uint32_t events)
+{
+	(void)events;
+	/* Once only, so that its end is not reported again and again while the check runs on. */
+	if (take_output())
+		loop_change(watch, EPOLLIN | EPOLLONESHOT);
+}
+
 static void conclude(int result)
 {
-	char text[OUTPUT_MAX];
-	ssize_t length = read(output, text, sizeof text);
-
-	close(output);
-	output = -1;
+	take_output();
+	loop_remove(&output);
 	executing = checking = 0;
 	if (late)
-		length = snprintf(text, sizeof text, "the check took more than %ld ms", settings.check_timeout);
+		said_length = (size_t)snprintf(said, sizeof said, "the check took more than %ld ms", settings.check_timeout);
 	if (!pointless) {
-		note(late ? -1 : result, text, length > 0 ? (size_t)length : 0);
+		note(late ? -1 : result, said, said_length);
 		count(result == 0 && !late);
 	}
 	if (life.state == RUNNING)
@@ -166,7 +189,9 @@ static void check(void)
 	if (pipe2(ends, O_CLOEXEC))
 		return next_check();
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	output = ends[0];
+	said_length = 0;
+	output = (struct watch){ends[0], output_ready};
+	loop_add(&output, EPOLLIN | EPOLLONESHOT);
 	streams[1] = streams[2] = ends[1];
 	timer_set(&timer, settings.check_timeout + EXEC_MS);
 	executing = child_start(settings.check, streams, exec_ended, NULL);
@@ -181,7 +206,7 @@ static void timer_ready(struct watch *watch, uint32_t events)
 {
 	(void)events;
 	timer_clear(watch);
-	if (output >= 0) {
+	if (output.fd >= 0) {
 		late = true;
 		kill(checking > 0 ? checking : executing, SIGKILL);
 	} else if (life.paused) {

@@ -92,8 +92,9 @@ def make(
                 int(anonymous),
             ),
         )
-    make_directory(f"{settings.root}/volumes", 0o711)
-    make_directory(f"{settings.root}/volumes/{name}", 0o711)
+    # A set-user-id program on it is not for other users of the machine. (CVE-2021-41091)
+    make_directory(f"{settings.root}/volumes", 0o700)
+    make_directory(f"{settings.root}/volumes/{name}", 0o700)
     make_directory(data_directory(settings, name), 0o755)
     return find(database, name)
 

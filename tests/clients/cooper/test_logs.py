@@ -71,8 +71,8 @@ def test_follow(cooper: Cooper) -> None:
     attached.stdin.write(b"typed\n")
     attached.stdin.flush()
     assert following.stdout.readline() == b"typed\n"
-    attached.communicate(timeout=20)
-    assert following.communicate(timeout=20)[0] == b"last\n"
+    attached.communicate(timeout=60)
+    assert following.communicate(timeout=60)[0] == b"last\n"
     assert following.returncode == 0
 
 
@@ -105,7 +105,7 @@ def test_follow_over_a_rotation(cooper: Cooper) -> None:
                "busybox", "sh", "-c", script)  # fmt: skip
     following = cooper.start("logs", "-f", "one")
     cooper.run("attach", "one", stdin=b"go\n")
-    lines = following.communicate(timeout=30)[0].split()
+    lines = following.communicate(timeout=60)[0].split()
     assert [int(line) for line in lines] == list(range(2000))
 
 
