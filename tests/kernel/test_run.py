@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from subprocess import Popen
 
 import pytest
@@ -156,9 +158,27 @@ def test_taken_id(container: Container) -> None:
     assert container.status == "running"
 
 
-def test_environment_of_the_runtime(stave: Stave, container: Container) -> None:
-    """Nothing of the runtime's own environment reaches the program, nor does it change the runtime."""
-    container.script("env")
+def test_environment_of_the_runtime(stave: Stave, container: Container, directory: Path) -> None:
+    """Nothing of the runtime's own environment reaches the program, nor does it change the runtime: the caller's
+    settings for Python are not for stave."""
+    ran, evil = directory / "ran", directory / "evil"
+    evil.mkdir()
+    for name in ("sitecustomize", "usercustomize", "posix", "json", "stave", "ocispec", "encodings"):
+        (evil / f"{name}.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    names = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONPLATLIBDIR")
+    hostile = {
+        "SECRET": "x",
+        "PYTHONINSPECT": "1",
+        "PYTHONSTARTUP": f"{evil}/json.py",
+        **dict.fromkeys(names, str(evil)),
+    }
+    container.script("env; sleep 1000")
     container.process["env"] = ["PATH=/bin", "HOME=/"]
-    hostile = {"PYTHONPATH": "/nosuch", "PYTHONHOME": "/nosuch", "PYTHONSTARTUP": "/nosuch", "SECRET": "x"}
-    assert sorted(container.run(env=hostile).output.split()) == ["HOME=/", "PATH=/bin", "PWD=/", "SHLVL=1"]
+    container.run("--detach", env=hostile)
+    container.eventually_says("SHLVL")
+    assert sorted(container.output.split()) == ["HOME=/", "PATH=/bin", "PWD=/", "SHLVL=1"]
+    assert "PYTHON" not in container.exec("env", env=hostile).output
+    for words in (["features"], ["state", container.id], ["ps", container.id], ["events", "--stats", container.id],
+                  ["delete", "--force", container.id]):  # fmt: skip
+        stave(*words, env={**hostile, "PATH": os.environ["PATH"]})
+    assert not ran.exists()
