@@ -226,7 +226,9 @@ WORDS = """
 """.split()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 @given(st.lists(st.lists(st.sampled_from([*WORDS, ""]), max_size=7), min_size=20, max_size=60))
 def test_both_parsers_agree(parser: Path, lines: list[list[str]]) -> None:
     """Whatever the launcher takes for itself means the same to Python."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from ocispec import config, schema
@@ -55,9 +54,6 @@ FORMAT_EXAMPLES = {
     "line": ["", "L3:0=7f0"],
     "memory-bandwidth-schema": ["MB:0=20"],
 }
-
-settings.register_profile("project", deadline=None, database=None, derandomize=True, max_examples=150)
-settings.load_profile("project")
 
 
 def corpus(name: str) -> Any:
