@@ -86,7 +86,7 @@ def test_pidfd_of_a_container(container: Container, directory: Path) -> None:
     try:
         assert (name, pid_of(pidfd)) == (b"standard", container.pid)
         container.kill("KILL")
-        assert select.select([pidfd], [], [], 20)[0]
+        assert select.select([pidfd], [], [], 60)[0]
     finally:
         os.close(pidfd)
 
@@ -100,7 +100,7 @@ def test_pidfd_of_exec(container: Container, directory: Path) -> None:
         container.exec(*flags, "sh", "-c", "exit 3")
         name, pidfd = received(server)
     try:
-        assert select.select([pidfd], [], [], 20)[0]
+        assert select.select([pidfd], [], [], 60)[0]
         assert name == b"setns"
         assert exit_code(int(pid_file.read_text())) == 3
     finally:

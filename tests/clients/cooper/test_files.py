@@ -176,7 +176,7 @@ def test_binds(cooper: Cooper, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("one\n")
     process = cooper.start("run", "--rm", "-v", "./there:/t", "-v", "./file:/f:ro", "-v", "./new:/n", "busybox",
                            "sh", "-c", "cat /f; echo x > /t/x; ! touch /f", cwd=tmp_path)  # fmt: skip
-    assert process.communicate(timeout=30)[0] == b"one\n"
+    assert process.communicate(timeout=60)[0] == b"one\n"
     assert process.returncode == 0
     assert (tmp_path / "there/x").exists() and (tmp_path / "new").is_dir()
     error = cooper.error(
