@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -62,25 +62,20 @@ def docker_registry() -> Callable[..., contextlib.AbstractContextManager[str]]:
 
     @contextlib.contextmanager
     def registry(place: Path, passwords: Path | None = None) -> Iterator[str]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        settings = place / "registry.yml"
+        settings, log_file = place / "registry.yml", place / "registry.log"
         settings.write_text(
-            f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {place}/registry}}}}\n"
-            f"http: {{addr: '127.0.0.1:{port}'}}\n"
+            f"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {place}/registry}}}}\n"
+            "http: {addr: '127.0.0.1:0'}\n"
             + (f"auth: {{htpasswd: {{realm: test, path: {passwords}}}}}\n" if passwords else "")
         )
-        with open(place / "registry.log", "wb") as log:
+        with log_file.open("wb") as log:
             process = subprocess.Popen([program, "serve", settings], stdout=log, stderr=log)
         try:
-            while True:
-                assert process.poll() is None, (place / "registry.log").read_text()
-                with contextlib.suppress(ConnectionRefusedError):
-                    socket.create_connection(("127.0.0.1", port)).close()
-                    break
+            deadline = time.monotonic() + 60
+            while not (found := re.search('msg="listening on (127.0.0.1:[0-9]+)"', log_file.read_text())):
+                assert process.poll() is None and time.monotonic() < deadline, log_file.read_text()
                 time.sleep(0.01)
-            yield f"127.0.0.1:{port}"
+            yield found[1]
         finally:
             process.kill()
             process.wait()
