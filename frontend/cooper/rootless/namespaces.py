@@ -6,7 +6,7 @@ does; the next command joins a member, or makes it anew if there is none. What i
 containers, their network namespaces) is needed by supervised containers alone, so it may go with the last member.
 
     RUN/members         one line for each, "PID START" (`cooper.networks.processes.identity`), dead ones among them
-    RUN/members.lock    held while somebody joins
+    RUN/members.lock    held while somebody joins, or adds another
 
 A child knows by COOPER_ROOTLESS, "INODE UID", that it is in the namespace of that inode already.
 """
@@ -50,20 +50,18 @@ def enter(settings: Settings) -> None:
     """
     if settings.inside:
         return
-    _check_directory(settings.run)
+    _check_directory(settings)
     _remember_directory(settings)
     uid = posix.geteuid()
-    directory = posix.getcwd()
-    lock = posix.open(
-        f"{settings.run}/members.lock",
-        posix.O_CREAT | posix.O_RDWR | posix.O_CLOEXEC | posix.O_NOFOLLOW,
-        0o600,
-    )
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        directory = posix.getcwd()
+    except FileNotFoundError:
+        directory = "/"
+    lock = _lock(settings)
+    try:
         if not _join_member(settings):
             _make()
-        note(settings, posix.getpid())
+        _append(settings, posix.getpid())
     finally:
         posix.close(lock)
     try:
@@ -78,7 +76,23 @@ def enter(settings: Settings) -> None:
 
 
 def note(settings: Settings, pid: int) -> None:
-    """The process of this user namespace, a command or a supervisor, is on the list of members."""
+    """The supervisor, a process of this user namespace, is on the list of members."""
+    lock = _lock(settings)
+    try:
+        _append(settings, pid)
+    finally:
+        posix.close(lock)
+
+
+def _lock(settings: Settings) -> int:
+    """Nobody else changes the list of members until this descriptor is closed."""
+    flags = posix.O_CREAT | posix.O_RDWR | posix.O_CLOEXEC | posix.O_NOFOLLOW
+    lock = posix.open(f"{settings.run}/members.lock", flags, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _append(settings: Settings, pid: int) -> None:
     file = posix.open(
         f"{settings.run}/members", posix.O_CREAT | posix.O_WRONLY | posix.O_APPEND | posix.O_CLOEXEC, 0o600
     )
@@ -88,10 +102,11 @@ def note(settings: Settings, pid: int) -> None:
         posix.close(file)
 
 
-def _check_directory(path: str) -> None:
-    """Raises: Error unless the directory, which is made if it is missing, is the user's alone: it may lie in /tmp."""
+def _check_directory(settings: Settings) -> None:
+    """Raises: Error unless RUN, which is made if it is missing, is the user's alone: it may lie in /tmp."""
+    path = settings.run
     make_directory(path)
-    found = posix.lstat(path)
+    found = posix.stat(path) if path == f"{settings.root}/run" else posix.lstat(path)
     if found.st_uid != posix.geteuid() or found.st_mode & 0o170022 != 0o040000:
         raise Error(
             f"{path} is not a directory that only this user can write to",
