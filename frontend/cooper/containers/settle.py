@@ -40,7 +40,7 @@ def settle_all(settings: Settings, database: Database, containers: Iterable[Cont
             result.append(container)
             continue
         if container.state == record.RUNNING and is_supervised(settings, container.id):
-            if not network.is_whole(container):
+            if settings.rootless and not network.is_whole(container):
                 _mend(settings, database, container)
             record.live(settings, container)
             result.append(container)

@@ -258,19 +258,19 @@ def test_killed(world: World, user: User) -> None:
     # The namespace's last member goes with it, and the program in the container is not the user's own.
     kill(user.processes("cooper-supervisor"))
     assert user("ps", "-a", "--format", "{{.State}}") == "exited"
-    assert user.processes() == {}
+    user.expect_nothing()
     assert world.outside.is_refused(HOST, 8080)
     user("start", "web")
     assert get(world.outside, HOST, 8080).endswith(b"hello")
-    kill(user.processes())
+    user.kill()
     user("rm", "web")
     words = [*user.words, "run", "-p", "8080:80", "busybox", "sleep", "1000"]
     with subprocess.Popen(words, cwd=user.home, stdin=subprocess.DEVNULL) as run:
         host.eventually(lambda: user.processes("--netns"), "pasta has been started")
-        kill({pid: words for pid, words in user.processes().items() if "--netns" not in words})
+        user.kill(but="--netns")
         run.wait()
     user("rm", "--all", "--force")
-    assert user.processes() == {}
+    user.expect_nothing()
     user("run", "--rm", "-p", "8080:80", "busybox", "true")
 
 

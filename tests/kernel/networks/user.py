@@ -74,6 +74,22 @@ class User:
                 found[int(entry.name)] = words
         return found
 
+    def expect_nothing(self) -> None:
+        """No process of the user's is left; who has been told to end may take a moment."""
+        host.eventually(lambda: not self.processes(), f"these have ended: {self.processes()}", 20)
+
+    def kill(self, but: str = "\0") -> None:
+        """All the user's processes have ended, but for those with this in their command lines; new ones, too."""
+
+        def ended() -> bool:
+            others = [pid for pid, words in self.processes().items() if but not in words]
+            for pid in others:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return not others
+
+        host.eventually(ended, "all have ended")
+
 
 @contextlib.contextmanager
 def _disk(directory: Path) -> Iterator[None]:
@@ -135,11 +151,10 @@ def ordinary_user(world: World, runtime: str, *, ids: bool = True, tun: bool = T
             yield user
         finally:
             user("rm", "--all", "--force", status=None)
-            left = user.processes()
-            for pid in left:
-                os.kill(pid, signal.SIGKILL)
-            host.eventually(lambda: not user.processes(), "they have ended")
-        assert left == {}
+            try:
+                user.expect_nothing()
+            finally:
+                user.kill()
 
 
 def archive(directory: Path, *more: tuple[str, bytes, int]) -> Path:
