@@ -229,7 +229,8 @@ def test_after_a_reboot(cooper: Cooper) -> None:
     """Containers that ran show as exited; `system restart` brings back those that are to run always."""
     for name, policy in (("one", "always"), ("two", "no"), ("three", "unless-stopped")):
         cooper.run(
-            "run", "-d", "--name", name, "--restart", policy, "--network", "none", "busybox", "sleep", "1000"
+            *("run", "-d", "--name", name, "--restart", policy, "--stop-timeout", "1", "--network", "none"),
+            *("busybox", "sleep", "1000"),
         )
     cooper.run(
         "run",
