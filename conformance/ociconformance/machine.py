@@ -105,7 +105,7 @@ def thaw(group: str) -> None:
                     Path(directory, name).write_text(value)
 
 
-def remove(group: str, seconds: float = 5) -> list[str]:
+def remove(group: str, seconds: float = 30) -> list[str]:
     """The cgroup and all below it are gone from every hierarchy, once they are empty; returns what is left."""
     left: list[str] = []
     for top in hierarchies():

@@ -233,7 +233,7 @@ class Agent:
             pytest.skip(f"{UNCLAIMED}: SCMP_ACT_NOTIFY")
         self.path = container.bundle / "agent"
         self._server = container.listen("agent")
-        self._server.settimeout(5)
+        self._server.settimeout(60)
         self.first = b""
         self.data = b""
         self.descriptors: list[int] = []
@@ -248,7 +248,7 @@ class Agent:
             self._server.close()
             return
         with connection, self._server:
-            connection.settimeout(10)
+            connection.settimeout(60)
             descriptors = array.array("i")
             self.first, control, _, _ = connection.recvmsg(
                 1 << 16, socket.CMSG_SPACE(8 * descriptors.itemsize)
