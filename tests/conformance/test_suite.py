@@ -23,7 +23,7 @@ NAMES = ("stave", "runc", "crun")
 def document(runtime: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The report on the three, as `oci-conformance` writes it."""
     directory = tmp_path_factory.mktemp("report")
-    command = [sys.executable, "-m", "ociconformance.cli"]
+    command = [sys.executable, "-m", "ociconformance.cli", "--seconds", "60"]
     for executable in (str(runtime), *(shutil.which(name) or name for name in NAMES[1:])):
         command += ["--runtime", executable]
     for form in ("json", "html", "tap"):
