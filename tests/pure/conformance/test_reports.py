@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ociconformance.clauses import DOCUMENTS
 from ociconformance.cli import summary
 from ociconformance.report import FORMATS
 from ociconformance.results import (
@@ -115,6 +116,7 @@ def test_html_sums_up() -> None:
     above, _, clauses = page.partition("<nav class=tools>")
     assert "<b>0</b> of 1 clauses hold<br>0 of the 1 binding ones" in above
     assert "<b>1</b> of 1 clauses hold<br>1 of the 1 binding ones" in above
+    assert above.count("<th scope=row>") == len(DOCUMENTS) and "<small>0 of 1</small>" in above
     assert "What some does otherwise: 3 deviations" in above and "What other does" not in above
     links = set(re.findall(r'<a href="#([^"]+)"', page))
     assert CLAUSE in links and links <= set(re.findall(r' id="([^"]+)"', page))
