@@ -39,6 +39,8 @@ def reserve(request: PortRequest, addresses: Sequence[str]) -> tuple[int, list[_
 
     Raises: Conflict if none is free; Error for an address that the host does not have.
     """
+    if not request.host_address and not _has_ipv6():
+        addresses = [address for address in addresses if ":" not in address]
     first, last = request.host_ports
     failure: OSError | None = None
     for port in range(first, last + 1) if first else [0] * EPHEMERAL_TRIES:
@@ -57,6 +59,11 @@ def reserve(request: PortRequest, addresses: Sequence[str]) -> tuple[int, list[_
             if error.errno != EADDRINUSE:
                 raise Error(f"publish {request!r}: {error.strerror}") from error
     raise Conflict(f"publish {request!r}: the port is in use on the host") from failure
+
+
+def _has_ipv6() -> bool:
+    """Whether the kernel has it: with ``ipv6.disable=1`` there are no such sockets."""
+    return posix.access("/proc/sys/net/ipv6", posix.F_OK)
 
 
 def _bind(protocol: str, address: str, port: int) -> _socket.socket:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import host
-from .world import World
+from .world import Place, World
 
 PROGRAM = Path(sys.executable).with_name("cooper")
 SERVER = ("httpd", "-f", "-h", "/www", "-p", "80")
@@ -45,12 +45,12 @@ class Cooper:
     def _run(self, words: tuple[str, ...], command: tuple[str, ...]) -> list[str]:
         return ["run", *words, "--rootfs", str(self.rootfs), "busybox", *(command or ("sleep", "1000"))]
 
-    def get(self, address: str, port: int) -> bytes:
-        """The page of a SERVER, asked for from outside."""
+    def get(self, address: str, port: int, place: Place | None = None) -> bytes:
+        """The page of a SERVER, asked for from outside, or elsewhere."""
 
         def ask() -> bytes:
             try:
-                with self.world.outside.connect(address, port) as client:
+                with (place or self.world.outside).connect(address, port) as client:
                     client.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
                     return b"".join(iter(lambda: client.recv(1000), b""))
             except ConnectionError:

@@ -20,16 +20,22 @@ def test_a_server(world: World, cooper: Cooper) -> None:
     """A published server answers to the outside, to others by its name, and is gone with all its rules."""
     before = world.state()
     cooper.run(
-        "-d", "--name", "web", "-p", "8080:80", "-p", "127.0.0.1::81/udp", "--network-alias", "www", command=SERVER
+        "-d", "--name", "web", "-p", "8080:80", "-p", "127.0.0.1::81/udp", "-P", "--expose", "82",
+        "--network-alias", "www", command=SERVER
     )  # fmt: skip
     assert cooper.get(HOST, 8080).endswith(b"hello")
     lines = cooper("port", "web").splitlines()
     assert lines[:2] == ["80/tcp -> 0.0.0.0:8080", "80/tcp -> [::]:8080"]
-    assert len(lines) == 3 and lines[2].startswith("81/udp -> 127.0.0.1:")
+    assert len(lines) == 5 and lines[2].startswith("81/udp -> 127.0.0.1:")
+    assert lines[3].startswith("82/tcp -> 0.0.0.0:") and lines[4].startswith("82/tcp -> [::]:")
     assert cooper("port", "web", "80").splitlines() == ["0.0.0.0:8080", "[::]:8080"]
     assert cooper("ps", "--format", "{{.Ports}}").startswith("0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 127.0")
     shown = json.loads(cooper("inspect", "--format", "{{json .NetworkSettings.Ports}}", "web"))
     assert [each["HostIp"] for each in shown["80/tcp"]] == ["0.0.0.0", "::"]
+    rules = world.host.run("nft", "list", "ruleset")
+    world.host.run("nft", "flush", "ruleset")
+    cooper("network", "reload")
+    assert world.host.run("nft", "list", "ruleset") == rules
     for name in ("web", "www"):
         assert cooper.run("--rm", command=("wget", "-qO-", f"http://{name}/index.html")) == "hello"
     assert cooper.run("--rm", command=("ping", "-c1", "-W2", BEYOND)).count("1 packets received") == 1
@@ -108,6 +114,8 @@ def test_the_servers_behind_a_stub(world: World, cooper: Cooper) -> None:
         assert cooper.run("--rm", "--network", "lan", command=("cat", "/etc/resolv.conf")).splitlines() == [
             "search lan", "nameserver 192.0.2.53", "nameserver 2001:db8::53",
         ]  # fmt: skip
+        flags = ("--network", "lan", "--dns", "192.0.2.9", "--dns-search", ".")
+        assert cooper.run("--rm", *flags, command=("cat", "/etc/resolv.conf")) == "nameserver 192.0.2.9"
         real.unlink()
         assert "nameserver" not in cooper.run("--rm", "--network", "lan", command=("cat", "/etc/resolv.conf"))
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from pathlib import Path
 
 import pytest
 
 from cooper.errors import Conflict, Error
+from cooper.networks import proxy
 from cooper.networks.host import write_setting
 
+from .. import host
 from .world import BEYOND, BEYOND6, HOST, HOST6, OUTSIDE, OUTSIDE6, REFUSED_SECONDS, World, batch, plain
 
 SUBNET6 = "fd00:5::/64"
@@ -58,7 +61,9 @@ def test_published_ports(world: World) -> None:
         for asker in (neighbour, stranger, web):
             asker.talk(HOST, 8080, tcp)
             asker.exchange(HOST, 5300, udp)
-        neighbour.talk(HOST6, 8080, tcp)
+        for asker in (neighbour, web):
+            asker.talk(HOST6, 8080, tcp)
+            asker.exchange(HOST6, 5300, udp)
     assert [repr(port) for port in attachment.ports] == [":8080:80/tcp", ":5300:53/udp"]
 
 
@@ -145,6 +150,15 @@ def test_a_port_that_is_in_use(world: World) -> None:
         world.host.listen(8081, "0.0.0.0")
     with pytest.raises(Error, match=r"the host has no address 203.0.113.9"):
         world.container("other", ports=("203.0.113.9:8082:80",))
+
+
+def test_a_kernel_without_ipv6(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports are published in the other family alone."""
+    monkeypatch.setattr(proxy, "_has_ipv6", lambda: False)
+    with world.host.listen(8080, "::1"):
+        web, _ = world.container("web", ports=("8080:80",))
+        with web.listen(80) as listener:
+            assert world.outside.talk(HOST, 8080, listener) == OUTSIDE
 
 
 def test_containers_of_one_network(world: World) -> None:
@@ -240,6 +254,20 @@ def test_forwarding_is_switched_on(world: World) -> None:
         "1",
     ]
     assert world.host.run("sysctl", "-n", "net.ipv6.conf.uplink.accept_ra").strip() == "2"
+
+
+def test_forwarding_that_cannot_be_switched_on(world: World) -> None:
+    """The warning names the setting and the command; the container runs."""
+    world.host.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+    setting = Path("/proc/sys/net/ipv4/ip_forward")
+    with host.mounted(setting, "--bind", "-o", "ro", setting):
+        (warning,) = world.network("front")
+        assert (
+            "write 1 to net.ipv4.ip_forward: Read-only file system (sysctl -w net.ipv4.ip_forward=1)"
+            in warning
+        )
+        web, _ = world.container("web", "front")
+        assert not web.pings(BEYOND, REFUSED_SECONDS)
 
 
 def test_the_uplinks_mtu_is_the_networks(world: World) -> None:
