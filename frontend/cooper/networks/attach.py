@@ -320,14 +320,12 @@ def filtered(store: Store) -> list[Network]:
 def update_names(store: Store) -> list[str]:
     """The name server knows the containers in the database; returns warnings."""
     containers = {connected.id: connected for connected in store.containers()}
-    known = {connected.id: connected.name for connected in containers.values()}
-    servers = {connected.id: connected.servers for connected in containers.values()}
     texts = {}
     for network in filtered(store):
         endpoints = store.endpoints("network", network.id)
         if endpoints:
             name = f"{network.interface}{names.INTERNAL if network.internal else ''}"
-            texts[name] = names.configuration(network, endpoints, known, servers)
+            texts[name] = names.configuration(network, endpoints, containers)
     warning = names.update(store.settings, texts)
     return [warning] if warning else []
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     from cooper.networks.requests import DNS
 
-STUB = "/run/systemd/resolve/stub-resolv.conf"
 RESOLVED = "/run/systemd/resolve/resolv.conf"
 LOOPBACK_LINES = (
     "127.0.0.1\tlocalhost",

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cooper.networks.store import Endpoint, Network
+    from cooper.networks.store import Connected, Endpoint, Network
     from cooper.settings import Settings
 
 PROGRAM = "aardvark-dns"
@@ -38,22 +38,19 @@ def is_installed() -> bool:
 
 
 def configuration(
-    network: Network,
-    endpoints: Sequence[Endpoint],
-    names: Mapping[str, str],
-    servers: Mapping[str, Sequence[str]],
+    network: Network, endpoints: Sequence[Endpoint], containers: Mapping[str, Connected]
 ) -> str:
     """The text of a network's file.
 
     Args:
-        names: container id -> name.
-        servers: container id -> servers asked for with --dns.
+        containers: by id.
     """
     listen = ",".join(lease.gateway for lease in network.subnets)
     lines = [f"{listen} {NOWHERE}" if network.internal else listen]
     for endpoint in endpoints:
-        known = dict.fromkeys([names[endpoint.container], *endpoint.aliases, endpoint.container[:12]])
-        ask = "" if network.internal else ",".join(servers.get(endpoint.container, ()))
+        connected = containers[endpoint.container]
+        known = dict.fromkeys([connected.name, *endpoint.aliases, endpoint.container[:12]])
+        ask = "" if network.internal else ",".join(connected.servers)
         columns = [
             endpoint.container,
             ",".join(address for address in endpoint.addresses if ":" not in address),

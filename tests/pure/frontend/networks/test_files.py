@@ -9,7 +9,7 @@ from cooper.networks.addresses import parse_subnet
 from cooper.networks.files import Resolver, hosts, parse_resolv_conf, resolv_conf, upstream_servers
 from cooper.networks.names import configuration
 from cooper.networks.requests import DNS, HOST_GATEWAY
-from cooper.networks.store import Endpoint, Lease, Network
+from cooper.networks.store import Connected, Endpoint, Lease, Network
 
 HOST = """
 # made by hand
@@ -71,8 +71,8 @@ def test_names() -> None:
         Endpoint("c" * 64, "ab", "eth0", "cv-1", "", ["www"], ["10.210.0.2", "fd00::2"]),
         Endpoint("d" * 64, "ab", "eth0", "cv-2", "", [], ["10.210.0.3"]),
     ]
-    names = {"c" * 64: "Web", "d" * 64: ""}
-    text = configuration(network(), endpoints, names, {"d" * 64: ["1.1.1.1", "9.9.9.9"]})
+    containers = [Connected("c" * 64, "Web", ""), Connected("d" * 64, "", "", ["1.1.1.1", "9.9.9.9"])]
+    text = configuration(network(), endpoints, {each.id: each for each in containers})
     assert [
         "10.210.0.1,fd00::1",
         f"{'c' * 64} 10.210.0.2 fd00::2 web,www,{'c' * 12}",
@@ -83,6 +83,6 @@ def test_names() -> None:
 def test_an_internal_network_asks_nobody() -> None:
     """Questions about the outside would be a way out."""
     endpoint = Endpoint("d" * 64, "ab", "eth0", "cv-2", "", [], ["10.210.0.3"])
-    text = configuration(network(True), [endpoint], {"d" * 64: "db"}, {"d" * 64: ["1.1.1.1"]})
+    text = configuration(network(True), [endpoint], {"d" * 64: Connected("d" * 64, "db", "", ["1.1.1.1"])})
     assert text.splitlines()[0] == "10.210.0.1,fd00::1 255.255.255.255"
     assert "1.1.1.1" not in text
