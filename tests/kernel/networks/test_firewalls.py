@@ -71,14 +71,22 @@ def test_a_published_port_does_not_walk_around_the_forward_chain(world: World) -
         assert world.outside.talk(HOST, 8080, listener) == OUTSIDE
 
 
+DOCKER = ("-N DOCKER-USER", "-A DOCKER-USER -j RETURN", "-A FORWARD -j DOCKER-USER", "-P FORWARD DROP")
+
+
+def test_docker_that_comes_later(world: World) -> None:
+    """What it has closed `network reload` opens."""
+    web, _ = world.container("web")
+    for command in DOCKER:
+        world.host.run("iptables", *command.split())
+    assert not web.pings(BEYOND, 0.3)
+    assert manage.reload(world.database, world.settings) == []
+    assert web.pings(BEYOND)
+
+
 def test_dockers_policy(world: World) -> None:
     """Docker drops what is forwarded and leaves a chain to others: we use it, and leave it as it was."""
-    for command in (
-        "-N DOCKER-USER",
-        "-A DOCKER-USER -j RETURN",
-        "-A FORWARD -j DOCKER-USER",
-        "-P FORWARD DROP",
-    ):
+    for command in DOCKER:
         world.host.run("iptables", *command.split())
     before = world.state()
     assert world.network("front") == []
