@@ -103,7 +103,7 @@ def read_file(path: str) -> bytes:
         if status.st_size > jsontext.MAX_BYTES:
             raise UnreadableConfig(f"read {path}: {status.st_size} bytes are more than {jsontext.MAX_BYTES}")
         chunks = []
-        while chunk := posix.read(fd, 1 << 20):
+        while chunk := posix.read(fd, 1 << 16):
             chunks.append(chunk)
         return b"".join(chunks)
     except OSError as error:

@@ -22,8 +22,8 @@ FREESTANDING = [
     *["-fno-asynchronous-unwind-tables", "-fno-tree-loop-distribute-patterns", "-ffunction-sections"],
     *["-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,noseparate-code", "-Wl,-z,noexecstack", "-s"],
 ]
-# Of the cffi module alone.
-_OURS = ("launch.c", "idmap.c", "scheduling.c", "supervise.c", "restore.c")
+# The runtime's own half, which Python calls.
+OURS = ("launch.c", "idmap.c", "scheduling.c", "supervise.c", "restore.c")
 INTERPRETER = [
     *["interpret.c", "protocol.c", "program.c", "strings.c", "paths.c", "namespaces.c", "capabilities.c"],
     *["mounts.c", "copyup.c", "rootfs.c", "console.c", "hooks.c", "labels.c", "process.c"],
@@ -119,7 +119,7 @@ def make_builder() -> FFI:
     builder.set_source(
         "stave.native._native",
         '#include "launch.h"',
-        sources=[os.path.join(relative, name) for name in _OURS],
+        sources=[os.path.join(relative, name) for name in OURS],
         include_dirs=[HERE, directory],
         depends=[os.path.join(directory, name) for name in ("operations.gen.h", "init_image.gen.h")],
         extra_compile_args=[flag for flag in WARNINGS if flag != "-Wshadow"]

@@ -18,10 +18,12 @@ import sys
 import sysconfig
 import tempfile
 
-from stave.native.build import HERE, WARNINGS, compiler
+from stave.native.build import HERE, OURS, WARNINGS, build_init, compiler, write_operations_header
+from stave.native.build_calls import calls_source
 
 SOURCES = ("snapshot.c", "image.c")
 HEAP = "heap.c"
+CALLS = "calls.c"
 SECTIONS = {
     ".data": "snapshot_data",
     ".PyRuntime": "snapshot_data",
@@ -87,17 +89,24 @@ def _link(directory: str, library: str) -> str:
     def run(*command: str) -> None:
         subprocess.run(command, check=True, cwd=directory)
 
-    flags = [*WARNINGS, "-fno-pic", "-fno-lto", f"-I{sysconfig.get_path('include')}"]
+    write_operations_header(directory)
+    build_init(directory)
+    with open(os.path.join(directory, CALLS), "w") as file:
+        file.write(calls_source())
+    flags = [*WARNINGS, "-fno-pic", "-fno-lto", f"-I{sysconfig.get_path('include')}", f"-I{HERE}", "-I."]
     sources = [os.path.join(HERE, "snapshot", name) for name in (*SOURCES, HEAP)]
+    sources += [CALLS, *(os.path.join(HERE, name) for name in OURS)]
     run(*compiler(), *flags, "-c", *sources)
     # What the linker would take of the library for a program that starts an interpreter.
     run("ld", "-r", "-u", "Py_BytesMain", "-o", "python.o", library)
     moves = [word for old, new in SECTIONS.items() for word in ("--rename-section", f"{old}={new}")]
     names = [word for name in REDIRECTED for word in ("--redefine-sym", f"{name}=snapshot_{name}")]
     run("objcopy", *moves, *names, "python.o")
-    run("objcopy", *moves, "heap.o")
-    objects = [source.replace(".c", ".o") for source in (*SOURCES, HEAP)]
-    libraries = [*_words("LIBS"), *_words("SYSLIBS"), *_words("MODLIBS")]
+    # Of these the interpreter holds pointers to the variables.
+    for name in (HEAP, CALLS):
+        run("objcopy", *moves, name.replace(".c", ".o"))
+    objects = [name.replace(".c", ".o") for name in (*SOURCES, HEAP, CALLS, *OURS)]
+    libraries = [_static(name) for name in (*_words("LIBS"), *_words("SYSLIBS"), *_words("MODLIBS"))]
     run(
         *compiler(),
         "-no-pie",
@@ -109,6 +118,17 @@ def _link(directory: str, library: str) -> str:
         *libraries,
     )
     return os.path.join(directory, "stave-snapshot")
+
+
+def _static(library: str) -> str:
+    """Of a library that no command uses, but for the interpreter's modules, the static one if it is there: to load
+    the other takes time at each start."""
+    if library not in ("-lexpat", "-lz"):
+        return library
+    name = f"lib{library[2:]}.a"
+    command = [*compiler(), f"-print-file-name={name}"]
+    path = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return path if os.path.isabs(path) else library
 
 
 def _words(variable: str) -> list[str]:

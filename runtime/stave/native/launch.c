@@ -367,6 +367,14 @@ int stave_bpf(int command, void *attributes, int size)
 	return result < 0 ? -errno : (int)result;
 }
 
+int stave_put_address(void *attributes, int offset, const void *buffer)
+{
+	uint64_t address = (uintptr_t)buffer;
+
+	memcpy((char *)attributes + offset, &address, sizeof address);
+	return 0;
+}
+
 int stave_set_subreaper(int value)
 {
 	return prctl(PR_SET_CHILD_SUBREAPER, value, 0, 0, 0) ? -errno : 0;

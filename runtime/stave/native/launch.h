@@ -1,6 +1,7 @@
 /* The runtime's own half of the C: what Python cannot call, or must not do between clone and execve.
  * Functions return 0, a descriptor, a pid or a length, or a negative errno; they print nothing.
- * Declarations for cffi and for the compiler at once: no preprocessor below the marker.
+ * Declarations for cffi, the compiler and build_calls.py at once: no preprocessor below the marker, and only
+ * functions that return int.
  */
 #ifndef STAVE_LAUNCH_H
 #define STAVE_LAUNCH_H
@@ -51,6 +52,8 @@ int stave_set_scheduler(int pid, unsigned policy, uint64_t flags, int nice, unsi
 int stave_set_io_priority(int pid, int priority);
 int stave_set_affinity(int pid, const unsigned char *mask, int size);
 int stave_bpf(int command, void *attributes, int size);
+/* The buffer's address stands in the attributes at this offset. */
+int stave_put_address(void *attributes, int offset, const void *buffer);
 int stave_set_subreaper(int value);
 /* umount2(2) with MNT_DETACH, which does not propagate to what was mounted from elsewhere; a symbolic link anywhere in the path is ELOOP. */
 int stave_unmount(const char *path);

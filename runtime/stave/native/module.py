@@ -1,9 +1,12 @@
 """The only importer of the compiled module: calls that raise, in Python's own types.
 
-The compiled module takes some time to load, so that is put off until the first call.
+The functions of launch.h are there in one of two ways: as a part of the interpreter, if it is the snapshot
+(``build_calls.py``), or in cffi's module. That takes some time to load, so it is put off until the first call.
 """
 
 from __future__ import annotations
+
+import sys
 
 from stave.plan.operations import CODES
 
@@ -14,25 +17,46 @@ if TYPE_CHECKING:
 
 
 class _Compiled:
-    """`ffi` or `lib` of the compiled module, which is loaded when something of it is asked for."""
+    """`lib` of cffi's module, which is loaded when something of it is asked for."""
 
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+    __slots__ = ()
 
     def __getattr__(self, attribute: str) -> Any:
-        import stave.native._native as compiled
+        from stave.native._native import lib
 
-        if compiled.lib.stave_abi() != len(CODES):
+        if lib.stave_abi() != len(CODES):
             raise ImportError("the compiled part of stave is not of this version: install the package again")
-        return getattr(getattr(compiled, self.name), attribute)
+        return getattr(lib, attribute)
 
 
-ffi = _Compiled("ffi")
-lib = _Compiled("lib")
+if "_stave_calls" in sys.builtin_module_names:
+    lib: Any = __import__("_stave_calls")
+
+    def _pointer(kind: str, buffer: bytes | bytearray) -> Any:
+        """What stands for a pointer to the buffer's items of this kind."""
+        return buffer
+
+    def _texts(texts: Sequence[str]) -> tuple[Any, object]:
+        """What stands for a vector of texts that ends in NULL, and what has to be kept as long as it is used."""
+        return [_path(text) for text in texts], None
+
+else:
+    lib = _Compiled()
+
+    def _pointer(kind: str, buffer: bytes | bytearray) -> Any:
+        from stave.native._native import ffi
+
+        return ffi.from_buffer(kind, buffer)
+
+    def _texts(texts: Sequence[str]) -> tuple[Any, object]:
+        from stave.native._native import ffi
+
+        kept = [ffi.new("char[]", _path(text)) for text in texts]
+        return ffi.new("char *[]", [*kept, ffi.NULL]), kept
+
 
 GO, WAITING, FORKED, CONSOLE, FAILED, TRACE, SECCOMP = 1, 2, 3, 4, 5, 6, 8
+MESSAGE_HEAD, MESSAGE_SIZE = 16, 16 + 2048  # of struct message, without and with its detail
 
 
 class Message:
@@ -75,9 +99,9 @@ def init_image(directory: str) -> int:
 
 def socket_pair() -> tuple[int, int]:
     """A connected pair of SOCK_SEQPACKET sockets."""
-    ends = ffi.new("int[2]")
-    check(lib.stave_socket_pair(ends), "socketpair")
-    return ends[0], ends[1]
+    ends = bytearray(8)
+    check(lib.stave_socket_pair(_pointer("int[]", ends)), "socketpair")
+    return _number(ends, 0), _number(ends, 4)
 
 
 def listen(directory: int, name: str) -> int:
@@ -94,14 +118,14 @@ def launch(
     kept: Sequence[int],
 ) -> int:
     """Starts stave-init and returns its pid; it has been executed when this returns."""
-    texts = [ffi.new("char[]", argument.encode()) for argument in arguments]
+    texts, _kept = _texts(arguments)
     pid: int = lib.stave_launch(
         image,
-        ffi.new("char *[]", [*texts, ffi.NULL]),
-        ffi.new("int[3]", streams),
+        texts,
+        _pointer("int[]", _numbers(streams)),
         flags,
         preserve,
-        ffi.new("int[]", kept),
+        _pointer("int[]", _numbers(kept)),
         len(kept),
     )
     return check(pid, "clone")
@@ -143,14 +167,12 @@ def map_ids(mount: int, user_namespace: int, recursive: bool) -> None:
 
 def receive(socket: int) -> Message:
     """The next message; blocks."""
-    message = ffi.new("struct message *")
-    descriptor = ffi.new("int *")
-    length = check(lib.stave_receive(socket, message, descriptor), "stave-init")
-    head = ffi.sizeof("struct message") - ffi.sizeof(message.detail)
-    detail = ffi.buffer(message.detail)[: max(length - head, 0)]
-    return Message(
-        message.type, message.operation, message.error, message.value, bytes(detail), descriptor[0]
-    )
+    message, descriptor = bytearray(MESSAGE_SIZE), bytearray(4)
+    into = _pointer("struct message[]", message)
+    length = check(lib.stave_receive(socket, into, _pointer("int[]", descriptor)), "stave-init")
+    kind, operation, error, value = (_number(message, at) for at in (0, 4, 8, 12))
+    detail = bytes(message[MESSAGE_HEAD : max(length, MESSAGE_HEAD)])
+    return Message(kind, operation, error, value, detail, _number(descriptor, 0))
 
 
 def send_descriptor(path: str, descriptor: int, name: str) -> None:
@@ -186,10 +208,10 @@ def bpf(command: int, attributes: bytearray, pointers: Sequence[tuple[int, bytes
 
     The kernel writes its answers into `attributes` and the buffers.
     """
-    kept = [(offset, ffi.from_buffer(buffer)) for offset, buffer in pointers]
-    for offset, buffer in kept:
-        attributes[offset : offset + 8] = int(ffi.cast("uintptr_t", buffer)).to_bytes(8, "little")
-    return check(lib.stave_bpf(command, ffi.from_buffer(attributes), len(attributes)), "bpf")
+    into = _pointer("char[]", attributes)
+    for offset, buffer in pointers:
+        check(lib.stave_put_address(into, offset, _pointer("char[]", buffer)), "bpf")
+    return check(lib.stave_bpf(command, into, len(attributes)), "bpf")
 
 
 def unmount(path: str) -> None:
@@ -217,16 +239,9 @@ def spawn(
     path: str, arguments: Sequence[str], environment: Sequence[str], input: int, output: int, directory: str
 ) -> int:
     """Runs a program in a directory, with nothing open but its standard streams; returns its pid."""
-    texts = [_text(argument) for argument in arguments]
-    variables = [_text(variable) for variable in environment]
-    pid: int = lib.stave_spawn(
-        _path(path),
-        ffi.new("char *[]", [*texts, ffi.NULL]),
-        ffi.new("char *[]", [*variables, ffi.NULL]),
-        input,
-        output,
-        _path(directory),
-    )
+    texts, _kept_texts = _texts(arguments)
+    variables, _kept_variables = _texts(environment)
+    pid: int = lib.stave_spawn(_path(path), texts, variables, input, output, _path(directory))
     return check(pid, path)
 
 
@@ -244,5 +259,10 @@ def _path(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _text(text: str) -> object:
-    return ffi.new("char[]", _path(text))
+def _number(data: bytearray, at: int) -> int:
+    """An int of C."""
+    return int.from_bytes(data[at : at + 4], sys.byteorder, signed=True)
+
+
+def _numbers(values: Sequence[int]) -> bytes:
+    return b"".join([value.to_bytes(4, sys.byteorder, signed=True) for value in values])

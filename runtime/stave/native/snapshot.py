@@ -3,6 +3,8 @@
 Arguments: the bundle (`native/bundle.py`), whose modules are imported. It prints the interpreter's version.
 """
 
+from __future__ import annotations
+
 import gc
 import marshal
 import posix
@@ -11,8 +13,23 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
+    from importlib.machinery import ModuleSpec
 else:
     import _signal
+
+# Of the interpreter's, loaded by every hot command.
+SHARED_OBJECTS = ("_json",)
+
+
+class SharedObjects:
+    """Finds the shared objects where they were when the snapshot was made, without a search."""
+
+    specs: dict[str, ModuleSpec | None] = {}
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """The module's spec, or None for other modules."""
+        return SharedObjects.specs.get(name)
 
 
 def prepare(bundle: str) -> None:
@@ -27,6 +44,10 @@ def prepare(bundle: str) -> None:
     exec(code, names)
     for name in index:
         __import__(name)
+    for name in SHARED_OBJECTS:
+        specs = [finder.find_spec(name, None) for finder in sys.meta_path]
+        SharedObjects.specs[name] = next((spec for spec in specs if spec), None)
+    sys.meta_path.insert(1, SharedObjects)  # behind the bundle's
     for name, module in sys.modules.items():
         if getattr(module, "__file__", "").endswith(".so"):
             raise ImportError(f"{name} is a shared object")

@@ -19,6 +19,8 @@
 #include "heap.h"
 #include "image.h"
 
+PyMODINIT_FUNC PyInit__stave_calls(void); /* build_calls.py */
+
 static void check(PyStatus status)
 {
 	if (PyStatus_Exception(status))
@@ -31,6 +33,7 @@ static void start_interpreter(char **words)
 	PyPreConfig before;
 	PyConfig config;
 
+	PyImport_AppendInittab("_stave_calls", PyInit__stave_calls);
 	PyPreConfig_InitIsolatedConfig(&before);
 	before.utf8_mode = 1;
 	check(Py_PreInitialize(&before));
