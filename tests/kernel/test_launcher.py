@@ -64,7 +64,7 @@ class Life:
         """The text without what differs from life to life: the pid, and the directory."""
         text = text.replace(str(self.stave.directory), "PLACE")
         text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]{18}Z", "TIME", text)
-        return re.sub(r'"pid": ?[1-9]\d*|process \d+|(?<=^same {8})[1-9]\d* *', "PID", text, flags=re.M)
+        return re.sub(r'"pid": ?[1-9]\d*|(?<=^\[)\d+|process \d+|(?<=^same {8})[1-9]\d* *', "PID", text, flags=re.M)
 
 
 def first_ends(life: Life) -> None:
@@ -130,6 +130,12 @@ LIVES: dict[str, list[tuple[str, ...] | Callable[[Life], None]]] = {
     "all": [
         ("start", "same"), ("kill", "--all", "same", "KILL"), first_ends, ("kill", "--all", "same", "KILL"),
         ("delete", "same"),
+    ],
+    "frozen and thawed": [
+        ("resume", "same"), ("pause", "same"), ("pause", "same"), STATE, ("ps", "--format", "json", "same"),
+        ("resume", "same"), STATE, ("start", "same"), ("pause", "same"), STATE, ("resume", "same"), ("resume", "same"),
+        STATE, ("ps", "-f", "json", "same"), ("kill", "same", "KILL"), first_ends, ("ps", "-f", "json", "same"),
+        ("pause", "same"), ("resume", "same"), ("delete", "same"), ("pause", "same"), ("ps", "-f", "json", "same"),
     ],
     "unusual words": [
         ("state", "../same"), ("state",), ("state", "same", "same"), ("start", "--nosuch", "same"),
@@ -265,12 +271,13 @@ def test_logs(live: Any, workshop: Path, words: list[str]) -> None:
 
 
 def test_no_python_is_needed(container: Container, without_python: Path) -> None:
-    """An ordinary container's `start`, `state`, `kill`, `delete` and `list` start no interpreter, forced or not."""
+    """An ordinary container's `start`, `state`, `ps`, `pause`, `resume`, `kill`, `delete` and `list` start no
+    interpreter, forced or not."""
     launcher = Stave(without_python, container.stave.directory)
     container.runs("sleep", "1000")
     for force in (False, True):
         container.create()
-        for words in (["state"], ["start"], ["state"]):
+        for words in (["state"], ["start"], ["state"], ["ps", "--format=json"], ["pause"], ["state"], ["resume"]):
             launcher(*words, container.id)
         assert launcher("list", "--quiet").output == container.id
         if not force:

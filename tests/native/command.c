@@ -12,7 +12,7 @@
 int main(void)
 {
 	static char text[1 << 16];
-	static const char *const verbs[] = {"state", "start", "kill", "delete", "list"};
+	static const char *const verbs[] = {"state", "start", "kill", "delete", "list", "ps", "pause", "resume"};
 	char *words[WORDS];
 	int count = 0;
 	size_t size = fread(text, 1, sizeof text - 1, stdin);

@@ -171,6 +171,10 @@ def as_python(words: list[str]) -> str:
         ["--root", "/r", "list", "--quiet", "-f", "json"],
         ["--root", "/r", "list", "--format=json", "-q"],
         ["--root", "/r", "list", "-format", "json"],
+        ["--root", "/r", "ps", "--format", "json", "web"],
+        ["--root", "/r", "ps", "-f=json", "web"],
+        ["--root", "/r", "pause", "web"],
+        ["--root", "/r", "resume", "web"],
         *[
             ["--root", "/r", "kill", "web", name]
             for name in ("TERM", "sigterm", "SigUsr1", "015", "0", "64", "")
@@ -200,6 +204,12 @@ def test_common_commands(parser: Path, words: list[str]) -> None:
         ["delete", "--force", "-f", "web"],
         ["delete", "--force=false", "web"],
         ["list", "web"],
+        ["ps", "web"],
+        ["ps", "--format", "table", "web"],
+        ["ps", "--format", "json"],
+        ["ps", "--format", "json", "web", "-ef"],
+        ["pause", "web", "more"],
+        ["resume", "--all", "web"],
         ["list", "--format", "xml"],
         ["list", "--format"],
         ["list", "-q", "--quiet"],
@@ -219,7 +229,7 @@ def test_everything_else(parser: Path, words: list[str]) -> None:
 
 
 WORDS = """
-    state start kill delete create list --root -root --root=/r -root=r --log --log=/l --log-format json xml
+    state start kill delete create list ps pause resume --root -root --root=/r -root=r --log --log=/l --log-format json xml
     --log-format=json --log-format=text --systemd-cgroup --systemd-cgroup=true --debug --rootless --rootless=true -
     -- -q --quiet --format --format=json -f=table table --force -f --f -force --force=false --force=1 --all -a --help -h web a.b ../x . .. /r TERM sigkill 9 65 -9
     SIG SIGSIG RTMIN RTMIN+1 KILL IO POLL IOT CLD 0064 064 ³ été

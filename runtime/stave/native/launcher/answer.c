@@ -1,4 +1,4 @@
-/* start, state, kill, delete and list of simple containers. What they do is described where Python does it,
+/* start, state, kill, delete, list, ps, pause and resume of simple containers. What they do is described where Python does it,
  * in stave/container/; this is the same, as far as everything goes well.
  */
 #define _GNU_SOURCE
@@ -25,7 +25,7 @@
 #include "output.h"
 
 #define KILL_TIMEOUT 10000 /* milliseconds */
-#define ATTEMPTS 40 /* to remove a cgroup that killed processes are leaving: 20 ms at the least */
+#define ATTEMPTS 40 /* to remove a cgroup that killed processes are leaving, or to freeze one: 20 ms at the least */
 
 static bool print_state(const struct container *container)
 {
@@ -132,12 +132,19 @@ static bool end_first(const struct container *container)
 	return ended.fd >= 0 && signal_process(ended.fd, SIGKILL) && poll(&ended, 1, KILL_TIMEOUT) == 1;
 }
 
+/* The group has no group below it: a group has a link for each of them, and two more. */
+static bool is_lowest(const char *group)
+{
+	struct stat directory;
+
+	return stat(group, &directory) == 0 && directory.st_nlink <= 2;
+}
+
 /* Whether there is nobody in the group, nor a group below it, so that it can be removed once the killed have
  * left. */
 static bool is_leaving(const char *group)
 {
 	char path[4096], byte;
-	struct stat directory;
 	bool empty;
 	int fd;
 
@@ -148,8 +155,7 @@ static bool is_leaving(const char *group)
 		return false;
 	empty = read(fd, &byte, 1) == 0;
 	close(fd);
-	/* A group has a link for each group below it, and two more. */
-	return empty && stat(group, &directory) == 0 && directory.st_nlink <= 2;
+	return empty && is_lowest(group);
 }
 
 static bool remove_group(const char *group)
@@ -207,6 +213,68 @@ static bool delete(const struct container *container, const struct command *comm
 	       remove_directory(container->directory, command->root, command->id);
 }
 
+/* The pids of the group, in JSON. */
+static bool print_processes(const struct container *container)
+{
+	static char pids[32768], text[2 * sizeof pids];
+	const char *group = container->record.paths[0];
+	char path[4096], *rest = pids;
+	size_t length = 0;
+
+	if (!container->record.group_count || !is_lowest(group) ||
+	    snprintf(path, sizeof path, "%s/cgroup.procs", group) >= (int)sizeof path ||
+	    read_file(path, pids, sizeof pids) < 0)
+		return false;
+	text[length++] = '[';
+	for (const char *pid; (pid = strsep(&rest, "\n"));) {
+		/* 0 is a process that this PID namespace does not show. */
+		if (*pid && strcmp(pid, "0"))
+			length += (size_t)sprintf(text + length, "%s%s", length > 1 ? "," : "", pid);
+	}
+	length += (size_t)sprintf(text + length, "]\n");
+	return output_write(text, length);
+}
+
+static bool write_freezer(const char *group, bool frozen)
+{
+	const char *value = frozen ? "FROZEN" : "THAWED";
+	char path[4096];
+	ssize_t written;
+	int fd;
+
+	if (snprintf(path, sizeof path, "%s/freezer.state", group) >= (int)sizeof path)
+		return false;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 && snprintf(path, sizeof path, "%s/cgroup.freeze", group) < (int)sizeof path) {
+		value = frozen ? "1" : "0";
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return false;
+	written = write(fd, value, strlen(value));
+	close(fd);
+	return written > 0;
+}
+
+/* Freezes the container, or thaws it. What takes longer is undone, and Python's. */
+static bool set_frozen(const struct container *container, bool frozen)
+{
+	const struct timespec moment = {.tv_nsec = 500000};
+	const char *group = container->record.freezer;
+	enum status status = container_status(container);
+
+	if (!*group || (frozen ? status != STATUS_CREATED && status != STATUS_RUNNING : status != STATUS_PAUSED) ||
+	    !write_freezer(group, frozen))
+		return false;
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		if (is_frozen(group) == frozen)
+			return true;
+		nanosleep(&moment, NULL);
+	}
+	write_freezer(group, !frozen);
+	return false;
+}
+
 /* As `Log.check`: the log is there, and can be written to. */
 static bool open_log(const char *path)
 {
@@ -232,7 +300,8 @@ bool answer(int count, char *const *words, int *connection)
 		return false;
 	if (command.verb == VERB_LIST)
 		return list_print(command.root, command.form);
-	changes = command.verb == VERB_START || command.verb == VERB_DELETE;
+	changes = command.verb == VERB_START || command.verb == VERB_DELETE || command.verb == VERB_PAUSE ||
+		  command.verb == VERB_RESUME;
 	if (!container_open(&container, command.root, command.id, changes))
 		return false;
 	switch (command.verb) {
@@ -244,6 +313,11 @@ bool answer(int count, char *const *words, int *connection)
 		return kill_first(&container, command.signal);
 	case VERB_DELETE:
 		return delete (&container, &command);
+	case VERB_PS:
+		return print_processes(&container);
+	case VERB_PAUSE:
+	case VERB_RESUME:
+		return set_frozen(&container, command.verb == VERB_PAUSE);
 	case VERB_LIST:
 		break;
 	}

@@ -71,7 +71,7 @@ static bool parse_verb(struct command *command, const char *word)
 {
 	static const char *const names[] = {
 	    [VERB_STATE] = "state", [VERB_START] = "start", [VERB_KILL] = "kill", [VERB_DELETE] = "delete",
-	    [VERB_LIST] = "list"};
+	    [VERB_LIST] = "list", [VERB_PS] = "ps", [VERB_PAUSE] = "pause", [VERB_RESUME] = "resume"};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strcmp(word, names[i]) == 0) {
@@ -143,6 +143,22 @@ static bool parse_list(struct command *command, char *const *words, int count)
 	return true;
 }
 
+/* The words behind `ps`: JSON is asked for, of a container. What follows that would be for the host's ps. */
+static bool parse_ps(struct command *command, char *const *words, int count)
+{
+	const char *value = NULL;
+	int at = 0;
+
+	if (count && !(value = value_of("format", words, count, &at)))
+		value = value_of("f", words, count, &at);
+	if (!value || strcmp(value, "json") || at != count - 1 || !is_container_id(words[at]) || words[at][0] == '-')
+		return false;
+	command->form = LIST_JSON;
+	command->id = words[at];
+	command->signal = 15;
+	return true;
+}
+
 /* The words behind the commands that are about one container. */
 static bool parse_container(struct command *command, char *const *words, int count)
 {
@@ -168,14 +184,26 @@ static bool parse_container(struct command *command, char *const *words, int cou
 
 bool command_parse(struct command *command, int count, char *const *words)
 {
+	bool understood;
 	int at;
 
 	*command = (struct command){.root = "", .log = "", .id = ""};
 	at = parse_globals(command, count, words);
 	if (at < 0 || !parse_verb(command, words[at]))
 		return false;
-	if (command->verb == VERB_LIST ? !parse_list(command, words + at + 1, count - at - 1)
-				       : !parse_container(command, words + at + 1, count - at - 1))
+	words += at + 1;
+	count -= at + 1;
+	switch (command->verb) {
+	case VERB_LIST:
+		understood = parse_list(command, words, count);
+		break;
+	case VERB_PS:
+		understood = parse_ps(command, words, count);
+		break;
+	default:
+		understood = parse_container(command, words, count);
+	}
+	if (!understood)
 		return false;
 	if (!*command->root) {
 		if (geteuid())

@@ -6,7 +6,7 @@
 
 #include "list.h"
 
-enum verb { VERB_STATE, VERB_START, VERB_KILL, VERB_DELETE, VERB_LIST };
+enum verb { VERB_STATE, VERB_START, VERB_KILL, VERB_DELETE, VERB_LIST, VERB_PS, VERB_PAUSE, VERB_RESUME };
 
 struct command {
 	enum verb verb;
@@ -16,7 +16,7 @@ struct command {
 	enum list_form form;
 };
 
-/* Whether the words (without the program's name) are one of the five commands with flags that everybody
+/* Whether the words (without the program's name) are one of these commands with flags that everybody
  * uses, and correct. Anything else is for `stave/cli/parser.py`, whose rules these are. */
 bool command_parse(struct command *command, int count, char *const *words);
 

@@ -17,8 +17,7 @@ const char *const status_names[] = {
     [STATUS_STOPPED] = "stopped",
 };
 
-/* The whole of a small file, with a 0 behind it; -errno. What does not fit is not read: -EFBIG. */
-static ssize_t read_file(const char *path, char *data, size_t size)
+ssize_t read_file(const char *path, char *data, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t length = 0;
@@ -114,8 +113,7 @@ enum status container_process(const struct container *container)
 	return start_time == head->start_time && !strchr("ZX", state) ? STATUS_RUNNING : STATUS_STOPPED;
 }
 
-/* As `is_frozen` of stave/cgroups/files.py. */
-static bool is_frozen(const char *group)
+bool is_frozen(const char *group)
 {
 	char path[4096], text[4096];
 
