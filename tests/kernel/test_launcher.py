@@ -64,7 +64,9 @@ class Life:
         """The text without what differs from life to life: the pid, and the directory."""
         text = text.replace(str(self.stave.directory), "PLACE")
         text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]{18}Z", "TIME", text)
-        return re.sub(r'"pid": ?[1-9]\d*|(?<=^\[)\d+|process \d+|(?<=^same {8})[1-9]\d* *', "PID", text, flags=re.M)
+        return re.sub(
+            r'"pid": ?[1-9]\d*|(?<=^\[)\d+|process \d+|(?<=^same {8})[1-9]\d* *', "PID", text, flags=re.M
+        )
 
 
 def first_ends(life: Life) -> None:
@@ -277,7 +279,15 @@ def test_no_python_is_needed(container: Container, without_python: Path) -> None
     container.runs("sleep", "1000")
     for force in (False, True):
         container.create()
-        for words in (["state"], ["start"], ["state"], ["ps", "--format=json"], ["pause"], ["state"], ["resume"]):
+        for words in (
+            ["state"],
+            ["start"],
+            ["state"],
+            ["ps", "--format=json"],
+            ["pause"],
+            ["state"],
+            ["resume"],
+        ):
             launcher(*words, container.id)
         assert launcher("list", "--quiet").output == container.id
         if not force:

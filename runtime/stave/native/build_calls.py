@@ -2,7 +2,7 @@
 
 cffi's module is a shared object, which no snapshot can hold, and needs another one: loading the two takes longer than
 planning a container. So the snapshot has this module instead, generated from the declarations that cffi reads too.
-Its functions take ints, bytes for `const char *`, a sequence of bytes for `char *const *`, and buffers for all other
+Its functions take ints, bytes for `const char *`, a list of bytes for `char *const *`, and buffers for all other
 pointers; they return ints.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 
-from stave.native.build import HERE
+from stave.native import build
 
 MODULE = "_stave_calls"
 _FUNCTION = re.compile(r"^int (stave_\w+)\(([^)]*)\);", re.MULTILINE)
@@ -31,26 +31,25 @@ _HEAD = """\
 
 #include "launch.h"
 
-/* A sequence of bytes as a vector that ends in NULL; the caller keeps the sequence. */
+/* A list of bytes as a vector that ends in NULL; the caller keeps the list. */
 static int take_texts(PyObject *texts, void *result)
 {
-	Py_ssize_t count = PyList_CheckExact(texts) ? PyList_GET_SIZE(texts) : -1;
 	char **vector;
 
-	if (!texts) { /* another argument is wrong */
+	if (!texts) { /* a later argument is wrong */
 		PyMem_Free(*(char ***)result);
 		return 0;
 	}
-	if (count < 0) {
+	if (!PyList_CheckExact(texts)) {
 		PyErr_SetString(PyExc_TypeError, "a list of bytes is needed");
 		return 0;
 	}
-	vector = PyMem_Calloc((size_t)count + 1, sizeof *vector);
+	vector = PyMem_Calloc((size_t)PyList_GET_SIZE(texts) + 1, sizeof *vector);
 	if (!vector) {
 		PyErr_NoMemory();
 		return 0;
 	}
-	for (Py_ssize_t i = 0; i < count; i++)
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(texts); i++)
 		if (PyBytes_AsStringAndSize(PyList_GET_ITEM(texts, i), &vector[i], NULL)) {
 			PyMem_Free(vector);
 			return 0;
@@ -94,7 +93,7 @@ def calls_source() -> str:
     Raises:
         ValueError: a parameter of a type that is not known here.
     """
-    with open(os.path.join(HERE, "launch.h")) as file:
+    with open(os.path.join(build.HERE, "launch.h")) as file:
         functions = _FUNCTION.findall(file.read())
     methods = [f'\t{{"{name}", call_{name}, METH_VARARGS, NULL}},' for name, _ in functions]
     return (
