@@ -91,7 +91,9 @@ def test_record(directory: Path, record: Path) -> None:
         '  "bundle": "/bundles/web",',
         '  "annotations": {',
         '    "a": "b"',
-        "  }",
+        "  },",
+        '  "rootfs": "/bundles/web/rootfs",',
+        '  "created": "2024-01-01T00:00:00.000000000Z"',
         "}",
         '{"ociVersion":"1.3.0","id":"web","status":"|","pid":|,"bundle":"/bundles/web","annotations":{"a":"b"},'
         '"rootfs":"/bundles/web/rootfs","created":"2024-01-01T00:00:00.000000000Z"',
