@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 ModuleSpec = type(sys.__spec__)
 
 
+class PackagePath:
+    """The directory of a package, for modules that are not in the bundle. A snapshot learns only at its start where it
+    is: `place` is read when somebody asks."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def __getitem__(self, index: int) -> str:
+        return (f"{place}/{self.package}",)[index]
+
+
 class BundleImporter:
     """Finds and loads the modules of the bundle, without a look at the file system."""
 
@@ -35,7 +46,7 @@ class BundleImporter:
         origin = f"{file}/__init__.py" if entry[0] else f"{file}.py"
         spec = ModuleSpec(name, BundleImporter, origin=origin, is_package=entry[0])  # type: ignore[arg-type]
         if entry[0]:
-            spec.submodule_search_locations = [file]  # for modules that are not in the bundle
+            spec.submodule_search_locations = PackagePath(name.replace(".", "/"))  # type: ignore[assignment]
         return spec
 
     @staticmethod
@@ -50,12 +61,9 @@ class BundleImporter:
 
     @staticmethod
     def move(to: str) -> None:
-        """The packages that have been imported are in another directory than was thought then."""
+        """The packages are in another directory than was thought when they were imported."""
         global place
         place = to
-        for name, (package, _, _) in index.items():
-            if package and name in sys.modules:
-                sys.modules[name].__path__[:] = [f"{place}/{name.replace('.', '/')}"]
 
 
 sys.meta_path.insert(0, BundleImporter)

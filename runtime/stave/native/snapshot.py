@@ -48,6 +48,7 @@ def prepare(bundle: str) -> None:
         specs = [finder.find_spec(name, None) for finder in sys.meta_path]
         SharedObjects.specs[name] = next((spec for spec in specs if spec), None)
     sys.meta_path.insert(1, SharedObjects)  # behind the bundle's
+    posix.environ.clear()
     for name, module in sys.modules.items():
         if getattr(module, "__file__", "").endswith(".so"):
             raise ImportError(f"{name} is a shared object")
@@ -66,7 +67,6 @@ def go_on(
     sys.meta_path[0].move(place)  # type: ignore[attr-defined]  # boot.py's importer
     sys.path.append(place)
     sys.argv[:] = ["stave", *words]
-    posix.environ.clear()
     posix.environ.update(environment)
     if connection:
         sys._xoptions["start-connection"] = connection
