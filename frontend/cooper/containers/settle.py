@@ -108,14 +108,14 @@ def settle_locked(
         }
     else:
         failed = state == "failed"
-        if not failed:
-            _kill_abandoned(settings, container)
         values |= {
             "state": otherwise,
             "exit_status": 125 if failed else KILLED if state else 255,
             "finished": time.time_ns(),
             "error": container.error or ("" if failed else SUPERVISOR_KILLED),
         }
+    if state not in ("finished", "failed") or status.get("deleted") == "0":
+        _delete_abandoned(settings, container)
     network.detach(settings, database, container)
     rootfs.unmount(settings, container)
     # What has been released is written down last: whoever is killed before does it all again.
@@ -128,7 +128,7 @@ def settle_locked(
         remove_locked(settings, database, container)
 
 
-def _kill_abandoned(settings: Settings, container: Container) -> None:
+def _delete_abandoned(settings: Settings, container: Container) -> None:
     """What is left of the container in the runtime's hands is gone."""
     from cooper.containers.runtime import Runtime
     from cooper.settings import make_directory

@@ -31,6 +31,7 @@ static long restarts, delay = DELAY_FIRST;
 static bool restart_wanted;
 static bool killing;	/* SIGKILL has been sent: from now on it is repeated, and not by the runtime alone */
 static bool remove_due; /* the container is to be deleted when no command is at it any more */
+static bool deleted;	/* the runtime has done so */
 static struct {		/* a stop that came before there was anything to stop */
 	bool wanted;
 	char signal[32];
@@ -58,9 +59,9 @@ void status_write(void)
 	static const char *const names[] = {"starting", "running", "exiting", "restarting", "finished", "failed"};
 	char text[512];
 	int length = snprintf(text, sizeof text,
-			      "state %s\npid %d\nstarted %lld\nfinished %lld\nstatus %d\noom %d\nrestarts %ld\npaused %d\nhealth %s\n",
+			      "state %s\npid %d\nstarted %lld\nfinished %lld\nstatus %d\noom %d\nrestarts %ld\npaused %d\nhealth %s\ndeleted %d\n",
 			      names[life.state], (int)life.pid, (long long)started, (long long)finished, life.status,
-			      life.oom, restarts, life.paused, health_status());
+			      life.oom, restarts, life.paused, health_status(), deleted);
 
 	file_write("status", text, (size_t)length);
 }
@@ -114,8 +115,8 @@ static void go_on(void)
 
 static void removed(int status, void *context)
 {
-	(void)status; /* what the runtime left, the clean-up command tries to remove again */
 	(void)context;
+	deleted = exit_status(status) == 0; /* what the runtime left, the clean-up command tries to remove again */
 	if (life.failure_length)
 		finish(FAILED);
 	else
@@ -128,7 +129,7 @@ static void remove_container(void)
 	remove_due = children_commands() > 0;
 	timer_set(&kill_timer, remove_due ? COMMAND_MS : 0);
 	if (!remove_due && (!settings.remove || !child_start(settings.remove, nowhere, removed, NULL)))
-		removed(0, NULL);
+		removed(1 << 8, NULL);
 }
 
 void life_command_ended(void)
@@ -224,7 +225,7 @@ static void start(void)
 	life.status = -1;
 	life.oom = false;
 	life.pid = 0;
-	killing = stop_after_start.wanted = false;
+	killing = stop_after_start.wanted = deleted = false;
 	file_remove("pid");
 	file_remove("runtime.log");
 	streams_make(child);

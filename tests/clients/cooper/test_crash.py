@@ -8,10 +8,11 @@ import random
 import signal
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 
-from ..host import eventually
+from ..host import alive, eventually
 from .program import Cooper, processes
 
 AT_ONCE = 50
@@ -99,6 +100,61 @@ def test_other_commands_are_killed(cooper: Cooper, words: tuple[str, ...], seed:
     cooper.run("ps", "-a")
     cooper.run("rm", "-f", "one")
     assert cooper.out("ps", "-aq") == ""
+
+
+_KILLED = """#!/bin/sh
+case " $* " in
+*" {command} "*) mkdir {place}/once 2>/dev/null || exec {runtime} "$@"
+    {runtime} "$@" & sleep {seconds}; kill -9 $! 2>/dev/null; wait $!; exit $?;;
+*) exec {runtime} "$@"
+esac
+"""
+
+
+def killed(cooper: Cooper, place: Path, command: str, seconds: float) -> Cooper:
+    """cooper on a runtime whose first command of this name is killed after so many seconds, if it has not ended."""
+    wrapper = place / "wrapper"
+    values = {"place": place, "command": command, "runtime": cooper.runtime, "seconds": f"{seconds:.3f}"}
+    wrapper.write_text(_KILLED.format_map(values))
+    wrapper.chmod(0o755)
+    return cooper.with_runtime(str(wrapper))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_runtime_is_killed(cooper: Cooper, tmp_path: Path, seed: int) -> None:
+    """Whenever the runtime is killed while it makes a container, it has started or has failed; nothing is left of it."""
+    hasty = killed(cooper, tmp_path, "run", random.Random(seed).uniform(0, 0.04))
+    done = hasty.run("run", "-d", "--name", "one", "busybox", "sleep", "1000", status=None)
+    state = cooper.out("ps", "-a", "--format", "{{.State}}")
+    if done.returncode:
+        assert (done.returncode, state) == (125, "created"), done.stderr
+        assert done.stderr.startswith(b"cooper: ") and done.stderr.count(b"\n") == 1
+    else:
+        assert state == "running"
+    cooper.run("rm", "-f", "one")
+    eventually(lambda: not cooper.leftovers(), f"nothing is left: {cooper.leftovers()}")
+
+
+@pytest.mark.parametrize("command", ["kill", "delete"])
+def test_the_runtime_is_killed_in_the_end(cooper: Cooper, tmp_path: Path, command: str) -> None:
+    """A runtime that does not get to signal or to delete its container is asked again: nothing is left."""
+    hasty = killed(cooper, tmp_path, command, 0)
+    hasty.run("run", "-d", "--name", "one", "--network", "none", "busybox", "sleep", "1000")
+    pid = int(cooper.inspect("one", "{{.State.Pid}}"))
+    cooper.run("rm", "-f", "one")
+    assert (tmp_path / "once").is_dir()
+    assert not alive(pid)
+    assert not cooper.leftovers()
+
+
+def test_the_first_process_is_killed(cooper: Cooper) -> None:
+    """From outside, as by the kernel: the container has ended with 137, and starts again."""
+    cooper.run("run", "-d", "--name", "one", "--network", "none", "--init", "busybox", "sleep", "1000")
+    os.kill(int(cooper.inspect("one", "{{.State.Pid}}")), signal.SIGKILL)
+    assert cooper.out("wait", "one") == "137"
+    assert cooper.inspect("one", "{{.State.Status}} {{.State.OOMKilled}}") == "exited false"
+    cooper.run("start", "one")
+    assert cooper.inspect("one", "{{.State.Status}}") == "running"
 
 
 def test_the_database_survives(cooper: Cooper) -> None:

@@ -188,8 +188,11 @@ def test_what_is_done_when_unhealthy(cooper: Cooper, action: str) -> None:
 
 
 def test_the_supervisor_is_killed(cooper: Cooper) -> None:
-    """The next command ends the container, which nobody looks after any more, and says what happened."""
-    cooper.run("run", "-d", "--name", "one", "busybox", "sleep", "1000")
+    """The next command ends the container, which nobody looks after any more, and says what happened.
+
+    What is to run always is started as after a reboot.
+    """
+    cooper.run("run", "-d", "--name", "one", "--restart", "always", "busybox", "sleep", "1000")
     pid = int(cooper.inspect("one", "{{.State.Pid}}"))
     supervisor = supervisor_of(cooper, "one")
     os.kill(supervisor, signal.SIGKILL)
@@ -197,7 +200,7 @@ def test_the_supervisor_is_killed(cooper: Cooper) -> None:
     assert cooper.out("ps", "-a", "--format", "{{.Names}} {{.State}}") == "one exited"
     assert not alive(pid)
     assert "supervisor" in cooper.inspect("one", "{{.State.Error}}")
-    cooper.run("start", "one")
+    assert cooper.out("system", "restart") == "one"
     assert cooper.inspect("one", "{{.State.Status}}") == "running"
 
 
