@@ -73,3 +73,26 @@ def test_with_containerd(cooper: Cooper, ctr: Containerd, registry: str, ours: s
     assert cooper.out("run", "--rm", "--network", "none", theirs) == "ours"
     cooper.run("run", "--rm", "--network", "none", theirs, "ls", "/bin/vi", status=1)
     cooper.run("rmi", theirs)
+
+
+def test_archives(cooper: Cooper, engine: Engine, tmp_path: Path) -> None:
+    """What cooper saves they load and run; what they export and save cooper imports and loads."""
+    run = ["run", f"--cgroup-parent=/{GROUP}", "--name=theirs", "localhost/saved:1"]
+    files = {name: tmp_path / f"{name}.tar" for name in ("ours", "export", "save")}
+    cooper.run("tag", "busybox", "localhost/saved:1")
+    cooper.run("save", "-o", files["ours"], "localhost/saved:1")
+    engine.ok("load", f"--input={files['ours']}")
+    assert engine.ok(*run, "sh", "-c", "echo theirs > /theirs; rm /bin/vi; echo done") == "done"
+    engine.ok("export", f"--output={files['export']}", "theirs")
+    engine.ok("commit", "theirs", "localhost/saved:2")
+    engine.ok("save", f"--output={files['save']}", "localhost/saved:2")
+    engine.ok("rm", "theirs")
+    engine.ok("rmi", "-f", "localhost/saved:1", "localhost/saved:2")
+
+    cooper.run("import", files["export"], "localhost/exported")
+    assert cooper.run("load", "-qi", files["save"]).stdout == b"Loaded image: localhost/saved:2\n"
+    for image in ("localhost/exported", "localhost/saved:2"):
+        run = ["run", "--rm", "--network", "none", image]
+        assert cooper.out(*run, "cat", "/theirs") == "theirs"
+        cooper.run(*run, "ls", "/bin/vi", status=1)
+    cooper.run("rmi", "localhost/exported", "localhost/saved:1", "localhost/saved:2")
