@@ -103,8 +103,8 @@ def test_other_users(cooper: Cooper) -> None:
     cooper.run("run", "--name", "one", "-e", "A=secret", "-v", "known:/data", "busybox", "sh", "-c", script)
     places = [cooper.root, *cooper.root.rglob("*")]
     assert cooper.root / "volumes/known/_data/su" in places
-    # Two that everybody in the container reads.
-    open_ = ("hosts", "resolv.conf")
+    # Three that everybody in the container reads.
+    open_ = ("hosts", "resolv.conf", "hostname")
     files = [path for path in places if path.is_file() and not path.is_symlink() and path.name not in open_]
     program = (
         "import os, sys\n"
