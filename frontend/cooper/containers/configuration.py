@@ -39,6 +39,7 @@ def compile_config(
     cgroup: str,
     mounts: Sequence[dict[str, Any]],
     network: str,
+    size: tuple[int, int],
 ) -> dict[str, Any]:
     """config.json of a container that is about to start.
 
@@ -47,6 +48,7 @@ def compile_config(
         mapped_root: the same as the container is to see it.
         mounts: entries of config.json.
         network: "private", "host" or the path of a network namespace.
+        size: rows and columns of the terminal, so that the program finds it so from the beginning; (0, 0) if unknown.
 
     Raises: Error, UsageError, and what ociimage raises.
     """
@@ -68,6 +70,7 @@ def compile_config(
         workdir=options["workdir"],
         user=user,
         terminal=options["tty"],
+        console_size=size if size[0] else None,
         umask=options["umask"],
         init=_init() if options["init"] else "",
         oom_score_adj=options["oom_score_adj"] or None,

@@ -80,7 +80,11 @@ def _process(
     process.pop("consoleSize", None)
     environment = dict(line.split("=", 1) for line in process.get("env", ()))
     if given["tty"]:
+        from cooper.cli.foreground import terminal_size
+
         environment.setdefault("TERM", "xterm")
+        rows, columns = terminal_size()
+        process["consoleSize"] = {"height": rows, "width": columns}
     environment |= dict(line.split("=", 1) for line in read_environment(given["env"], given["env-file"]))
     process["env"] = [f"{name}={value}" for name, value in environment.items()]
     if given["workdir"]:

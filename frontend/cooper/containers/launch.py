@@ -57,7 +57,7 @@ def launch(
     container.state = record.RUNNING
     try:
         runtime = Runtime(settings, options["runtime"])
-        process = _write_bundle(settings, database, container, options)
+        process = _write_bundle(settings, database, container, options, size)
         values = _values(settings, runtime, container, options, size)
         check = health_check(options)
         if check:
@@ -104,7 +104,11 @@ def _failure(settings: Settings, container_id: str) -> bytes:
 
 
 def _write_bundle(
-    settings: Settings, database: Database, container: Container, options: dict[str, Any]
+    settings: Settings,
+    database: Database,
+    container: Container,
+    options: dict[str, Any],
+    size: tuple[int, int],
 ) -> dict[str, Any]:
     """Everything that config.json names is there; returns its process."""
     directory = settings.container_directory(container.id)
@@ -139,6 +143,7 @@ def _write_bundle(
         cgroup=cgroup_path(settings, container, options),
         mounts=[*files, *mounts],
         network=attachment.namespace,
+        size=size,
     )
     record.write_file(f"{directory}/config.json", jsontext.dumps(config).encode())
     process: dict[str, Any] = config["process"]

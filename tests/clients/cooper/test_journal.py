@@ -44,7 +44,11 @@ def journald() -> Iterator[int]:
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        eventually(Path(f"/proc/{process.pid}/root/run/systemd/journal/socket").exists, "journald listens")
+        # The last that it makes; journalctl --sync asks there.
+        eventually(
+            Path(f"/proc/{process.pid}/root/run/systemd/journal/io.systemd.journal").exists,
+            "journald listens",
+        )
         yield process.pid
     finally:
         process.terminate()

@@ -141,7 +141,12 @@ def test_an_init(cooper: Cooper) -> None:
 
 
 def test_a_terminal(cooper: Cooper) -> None:
-    """-it gives the program a terminal of the size of ours, which follows it; ctrl-c is the program's."""
+    """-it gives the program a terminal of the size of ours at once, which follows it; ctrl-c is the program's."""
+    with Terminal(
+        cooper.command("run", "-it", "--rm", "busybox", "stty", "size"), os.environ, 30, 90
+    ) as terminal:
+        terminal.expect("30 90")
+        assert terminal.exit_code() == 0
     words = cooper.command("run", "-it", "--rm", "--name", "one", "busybox", "sh")
     with Terminal(words, os.environ, 30, 90) as terminal:
         terminal.expect("# ")
@@ -181,6 +186,8 @@ def test_left_and_found_again(cooper: Cooper) -> None:
         second.expect("onetwo")
         first.type("exit 3\n")
         assert (first.exit_code(), second.exit_code()) == (3, 3)
+    assert cooper.inspect("one", "{{.State.Status}} {{.State.ExitCode}}") == "exited 3"
+    assert "onetwo" in cooper.out("logs", "one")
 
 
 def test_exec_is_left_running(cooper: Cooper, tmp_path: Path) -> None:
