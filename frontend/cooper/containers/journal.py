@@ -5,13 +5,14 @@ from __future__ import annotations
 import posix
 import time
 
+from cooper.containers.logs import is_partial
 from cooper.containers.runtime import run_program, spawn, wait_for
 from cooper.errors import Error, UsageError
 from cooper.settings import PATIENCE_S, find_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, BinaryIO
 
     from cooper.containers.record import Container
@@ -72,26 +73,46 @@ class JournalReader:
 
     def lines(self) -> Iterator[bytes]:
         """The entries, without their newline, up to the end as it is now; then those written since the last call."""
+        for entry in self._read(*([f"--after-cursor={self._cursor}"] if self._cursor else [])):
+            self._cursor = entry[b"__CURSOR"].decode()
+            yield _line(entry)
+
+    def last(self, count: int, wanted: Callable[[bytes], bool]) -> list[bytes]:
+        """The entries of the last lines that are wanted; parts of a line are one. `lines` goes on behind them."""
+        kept: list[bytes] = []
+        for entry in self._read("--reverse"):
+            self._cursor = self._cursor or entry[b"__CURSOR"].decode()
+            line = _line(entry)
+            if not wanted(line):
+                continue
+            if not kept or not is_partial(line):  # the end of a line, or what there is of it
+                count -= 1
+            if count < 0:
+                break
+            kept.append(line)
+        return kept[::-1]
+
+    def _read(self, *where: str) -> Iterator[dict[bytes, bytes]]:
         # What has been sent is there afterwards. An ordinary user may not ask for it, and is shown what is there.
         run_program([self._program, "--sync"], seconds=PATIENCE_S)
         words = [
-            self._program,
             "--quiet",
             "--no-pager",
             "--output=export",
             f"--output-fields={_FIELDS}",
+            *where,
             self._match,
         ]
-        if self._cursor:
-            words.append(f"--after-cursor={self._cursor}")
         reading, writing = posix.pipe2(posix.O_CLOEXEC)
-        child = spawn(words, (-1, writing, 2))
+        child = spawn([self._program, *words], (-1, writing, 2))
         posix.close(writing)
-        with open(reading, "rb") as file:
-            for entry in _entries(file):
-                self._cursor = entry[b"__CURSOR"].decode()
-                yield _line(entry)
-        status = wait_for(child)
+        status = 0
+        try:
+            with open(reading, "rb") as file:
+                yield from _entries(file)
+                status = 1  # read to its end, so how it ended matters
+        finally:
+            status *= wait_for(child)  # whoever stops before has closed the pipe: it ends, too
         if status:
             raise Error(f"journalctl ended with {status}")
 

@@ -13,7 +13,7 @@ from cooper.supervisor import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from cooper.containers.journal import JournalReader
@@ -49,6 +49,10 @@ class Reader:
             successor = self._successor()
             posix.close(self._file)
             self._file = successor
+
+    def last(self, count: int, wanted: Callable[[bytes], bool]) -> list[bytes]:
+        """The entries of the last lines that are wanted; parts of a line are one. `lines` goes on behind them."""
+        return _last(filter(wanted, self.lines()), count)
 
     def _read(self) -> Iterator[bytes]:
         while piece := posix.read(self._file, _PIECE):
@@ -164,15 +168,16 @@ def print_log(settings: Settings, container: Container, given: dict[str, Any]) -
         if following is not None:
             following.send(client.ATTACH, bytes([client.WANTS_NEWS]))
     reader = _reader(settings, container, options["log"]["driver"])
-    entries: Iterator[bytes] = (line for line in reader.lines() if since <= line[:30] and line[:30] <= until)
-    if tail >= 0:
-        entries = iter(_last(entries, tail))
+
+    def wanted(line: bytes) -> bool:
+        return since <= line[:30] <= until
+
     printer = _Printer(given["timestamps"])
-    printer.print(entries)
+    printer.print(reader.last(tail, wanted) if tail >= 0 else filter(wanted, reader.lines()))
     while following is not None:
         kind = _news(following)
         fresh = list(reader.lines())
-        printer.print(line for line in fresh if since <= line[:30] <= until)
+        printer.print(filter(wanted, fresh))
         if not kind or kind == client.FINISHED or (fresh and fresh[-1][:30] > until):
             break
     return 0
@@ -209,7 +214,7 @@ def _last(entries: Iterator[bytes], count: int) -> list[bytes]:
         if not partial:
             starts.append(len(kept))
         kept.append(entry)
-        partial = _is_partial(entry)
+        partial = is_partial(entry)
         if len(starts) > count:
             cut = starts[1] if count else len(kept)
             del kept[:cut]
@@ -217,7 +222,8 @@ def _last(entries: Iterator[bytes], count: int) -> list[bytes]:
     return kept
 
 
-def _is_partial(entry: bytes) -> bool:
+def is_partial(entry: bytes) -> bool:
+    """Whether its line goes on in a later entry of the stream."""
     return entry.split(b" ", 3)[2:3] == [b"P"]
 
 
@@ -228,7 +234,7 @@ class _Printer:
         self._stamps = stamps
         self._inside = {b"stdout": False, b"stderr": False}
 
-    def print(self, entries: Iterator[bytes]) -> None:
+    def print(self, entries: Iterable[bytes]) -> None:
         pending: list[bytes] = []
         stream, size = b"stdout", 0
         for entry in entries:

@@ -88,6 +88,8 @@ def test_what_is_written_is_read_again(journal: InJournal) -> None:
     done = journal.run("logs", "one")
     assert (done.stdout, done.stderr) == (data, b"err\n")
     assert journal.out("logs", "--tail", "2", "one") == "last but one\nend without newline"
+    assert journal.out("logs", "--tail", "3", "one") == f"{'x' * 70_000}\nlast but one\nend without newline"
+    assert journal.out("logs", "--tail", "0", "one") == ""
     stamp, text = journal.out("logs", "-t", "--tail", "1", "one").split(" ", 1)
     assert text == "end without newline"
     assert journal.out("logs", "--since", stamp, "one").endswith(text)
