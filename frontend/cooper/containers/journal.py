@@ -68,7 +68,8 @@ class JournalReader:
             self._program = find_program("journalctl")
         except Error as error:
             raise Error("the log is in the journal, and there is no journalctl", "install systemd") from error
-        self._match = f"CONTAINER_ID_FULL={container_id}"
+        # Anybody may write a container's id into the journal, but only as the user that he is.
+        self._match = (f"CONTAINER_ID_FULL={container_id}", f"_UID={posix.geteuid()}")
         self._cursor = ""
 
     def lines(self) -> Iterator[bytes]:
@@ -101,7 +102,7 @@ class JournalReader:
             "--output=export",
             f"--output-fields={_FIELDS}",
             *where,
-            self._match,
+            *self._match,
         ]
         reading, writing = posix.pipe2(posix.O_CLOEXEC)
         child = spawn([self._program, *words], (-1, writing, 2))
