@@ -115,7 +115,11 @@ def _run(driver: Runtime, container: Container, log: str, file: str, given: dict
     if given["detach"]:
         command = driver.command(log, *words, "--detach", container.id)
         status = runtime.run_program(command, seconds=PATIENCE_S)
-        return _complain(container, runtime.complaint(log) or f"ended with {status}") if status else 0
+        return (
+            _complain(container, runtime.complaint(log) or f"the runtime ended with {status}")
+            if status
+            else 0
+        )
     child = runtime.spawn(driver.command(log, *words, container.id), streams)
     for number in (_signal.SIGINT, _signal.SIGQUIT):  # a terminal sends these to the runtime as well
         _signal.signal(number, _signal.SIG_IGN)
