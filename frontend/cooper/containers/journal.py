@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from cooper.containers.record import Container
+    from cooper.settings import Settings
 
 SOCKET = "/run/systemd/journal/socket"
 _ERROR = b"3"
@@ -63,13 +64,14 @@ class JournalReader:
     Raises: Error if there is no journalctl.
     """
 
-    def __init__(self, container_id: str) -> None:
+    def __init__(self, settings: Settings, container_id: str) -> None:
         try:
             self._program = find_program("journalctl")
         except Error as error:
             raise Error("the log is in the journal, and there is no journalctl", "install systemd") from error
-        # Anybody may write a container's id into the journal, but only as the user that he is.
-        self._match = (f"CONTAINER_ID_FULL={container_id}", f"_UID={posix.geteuid()}")
+        self._match = [f"CONTAINER_ID_FULL={container_id}"]
+        if not settings.rootless:  # anybody may write that into the journal, but nobody else as root
+            self._match.append("_UID=0")
         self._cursor = ""
 
     def lines(self) -> Iterator[bytes]:

@@ -187,7 +187,7 @@ def _reader(settings: Settings, container: Container, driver: str) -> Reader | J
     if driver == "journald":
         from cooper.containers.journal import JournalReader
 
-        return JournalReader(container.id)
+        return JournalReader(settings, container.id)
     return Reader(f"{settings.container_directory(container.id)}/log")
 
 
