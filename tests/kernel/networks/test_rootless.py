@@ -113,8 +113,8 @@ def test_a_session(world: World, runtime: str) -> None:
         assert user("run", "--rm", "--network", "host", "busybox", "ip", "-o", "link").count(": uplink") == 1
         user("volume", "rm", "kept")
         user("rmi", "web:2", "busybox")
-    assert os.listdir(user.home / "session/cooper/pasta") == []
-    assert os.listdir(user.home / ".local/share/cooper/containers") == []
+        assert os.listdir(user.home / "session/cooper/pasta") == []
+        assert os.listdir(user.home / ".local/share/cooper/containers") == []
 
 
 def test_packets(world: World, user: User) -> None:
