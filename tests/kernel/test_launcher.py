@@ -277,8 +277,13 @@ def test_no_python_is_needed(container: Container, without_python: Path) -> None
     interpreter, forced or not."""
     launcher = Stave(without_python, container.stave.directory)
     container.runs("sleep", "1000")
+    container.config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}],
+    }
     for force in (False, True):
         container.create()
+        assert (container.stave.root / ".seccomp").is_dir()  # the filters that are kept are no container
         for words in (
             ["state"],
             ["start"],

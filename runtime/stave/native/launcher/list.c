@@ -4,10 +4,12 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "command.h"
 #include "container.h"
@@ -168,6 +170,16 @@ static int by_bytes(const struct dirent **one, const struct dirent **other)
 	return strcmp((*one)->d_name, (*other)->d_name);
 }
 
+/* As state.list_all passes over it: the filters that are kept, and what else is there. */
+static bool is_no_container(const char *root, const char *id)
+{
+	char path[4096];
+	struct stat file;
+
+	return snprintf(path, sizeof path, "%s/%s/state.json", root, id) < (int)sizeof path &&
+	       lstat(path, &file) && (errno == ENOENT || errno == ENOTDIR);
+}
+
 static bool put_together(struct listing *listing, const char *root)
 {
 	static struct container container;
@@ -182,8 +194,10 @@ static bool put_together(struct listing *listing, const char *root)
 	for (int i = 0; i < count; i++) {
 		const char *id = entries[i]->d_name;
 
-		if (!is_container_id(id) || !container_open(&container, root, id, false) ||
-		    !add(listing, &container, id))
+		if (is_container_id(id) && container_open(&container, root, id, false)) {
+			if (!add(listing, &container, id))
+				return false;
+		} else if (!is_no_container(root, id))
 			return false;
 	}
 	if (listing->form == LIST_TABLE)
