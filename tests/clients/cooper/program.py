@@ -99,6 +99,22 @@ class Cooper:
         )
         return process
 
+    def follow(self, *flags: str) -> None:
+        """A container's log is followed while somebody types, to the container's end."""
+        words = ("run", "-di", *flags, "--network", "none", "--name", "one", "busybox")
+        self.run(*words, "sh", "-c", "echo first; cat; echo last")
+        following = self.start("logs", "-f", "one")
+        assert following.stdout is not None
+        assert following.stdout.readline() == b"first\n"
+        attached = self.start("attach", "one")
+        assert attached.stdin is not None
+        attached.stdin.write(b"typed\n")
+        attached.stdin.flush()
+        assert following.stdout.readline() == b"typed\n"
+        attached.communicate(timeout=TIMEOUT)
+        assert following.communicate(timeout=TIMEOUT)[0] == b"last\n"
+        assert following.returncode == 0
+
     def inspect(self, name: str, template: str) -> str:
         """One property of a container."""
         return self.out("inspect", "--type", "container", "--format", template, name)

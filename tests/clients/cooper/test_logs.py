@@ -50,30 +50,7 @@ def test_tail_and_times(cooper: Cooper) -> None:
 
 def test_follow(cooper: Cooper) -> None:
     """-f goes on with what comes and ends when the container does."""
-    cooper.run(
-        "run",
-        "-d",
-        "-i",
-        "--network",
-        "none",
-        "--name",
-        "one",
-        "busybox",
-        "sh",
-        "-c",
-        "echo first; cat; echo last",
-    )
-    following = cooper.start("logs", "-f", "one")
-    assert following.stdout is not None
-    assert following.stdout.readline() == b"first\n"
-    attached = cooper.start("attach", "one")
-    assert attached.stdin is not None
-    attached.stdin.write(b"typed\n")
-    attached.stdin.flush()
-    assert following.stdout.readline() == b"typed\n"
-    attached.communicate(timeout=60)
-    assert following.communicate(timeout=60)[0] == b"last\n"
-    assert following.returncode == 0
+    cooper.follow()
 
 
 def test_rotation(cooper: Cooper) -> None:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from .. import host
 from .world import Place, World
 
 PROGRAM = Path(sys.executable).with_name("cooper")
@@ -47,17 +46,7 @@ class Cooper:
 
     def get(self, address: str, port: int, place: Place | None = None) -> bytes:
         """The page of a SERVER, asked for from outside, or elsewhere."""
-
-        def ask() -> bytes:
-            try:
-                with (place or self.world.outside).connect(address, port) as client:
-                    client.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
-                    return b"".join(iter(lambda: client.recv(1000), b""))
-            except ConnectionError:
-                return b""
-
-        host.eventually(ask, "the server answers")
-        return ask()
+        return (place or self.world.outside).get(address, port)
 
     def clear(self) -> None:
         """No container and no network is left."""

@@ -35,21 +35,6 @@ def place_of(user: User, container: str) -> Place:
     return Place(f"/proc/{user.pid(container)}/ns/net")
 
 
-def get(place: Place, address: str, port: int) -> bytes:
-    """A page, asked for from there."""
-
-    def ask() -> bytes:
-        try:
-            with place.connect(address, port) as client:
-                client.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
-                return b"".join(iter(lambda: client.recv(1000), b""))
-        except OSError:
-            return b""
-
-    host.eventually(ask, "the server answers")
-    return ask()
-
-
 def ask(place: Place, address: str, port: int, listener: Socket) -> None:
     """A question is answered over TCP. It comes first: pasta of 2023 tells the container of a client when it speaks."""
     with place.connect(address, port) as client:
@@ -90,7 +75,7 @@ def test_a_session(world: World, runtime: str) -> None:
         ports = user("ps", "--format", "{{.Names}} {{.State}} {{.Ports}}")
         assert ports == "web running 0.0.0.0:8080->80/tcp, [::]:8080->80/tcp"
         assert user("port", "web") == "80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080"
-        assert get(world.outside, HOST, 8080).endswith(b"hello")
+        assert world.outside.get(HOST, 8080).endswith(b"hello")
         host.eventually(lambda: user("logs", "web") == "up", "the log is written")
         assert user("exec", "web", "sh", "-c", "echo more > /www/more; id -u") == "0"
         (user.home / "page").write_text("copied")
@@ -99,11 +84,11 @@ def test_a_session(world: World, runtime: str) -> None:
         assert "httpd" in user("top", "web") and "--" in user("stats", "--no-stream", "web")
         user("commit", "web", "web:2")
         user("restart", "-t", "0", "web")
-        assert get(world.outside, HOST, 8080).endswith(b"copied")
+        assert world.outside.get(HOST, 8080).endswith(b"copied")
         user("stop", "-t", "0", "web")
         assert world.outside.is_refused(HOST, 8080)
         user("start", "web")
-        assert get(world.host, "127.0.0.1", 8080).endswith(b"copied")
+        assert world.host.get("127.0.0.1", 8080).endswith(b"copied")
         user("rm", "-f", "web")
         assert world.outside.is_refused(HOST, 8080)
         assert (
@@ -247,17 +232,17 @@ def kill(processes: dict[int, str]) -> None:
 def test_killed(world: World, user: User) -> None:
     """pasta, supervisors, or `run` with all that it had started: the next command puts right what is left."""
     user("run", "-d", "--name", "web", "-p", "8080:80", "-u", "www-data", "busybox", *SERVER)
-    assert get(world.outside, HOST, 8080).endswith(b"hello")
+    assert world.outside.get(HOST, 8080).endswith(b"hello")
     kill(user.processes("--netns"))
     assert user("ps", "--format", "{{.State}}") == "running"
-    assert get(world.outside, HOST, 8080).endswith(b"hello")
+    assert world.outside.get(HOST, 8080).endswith(b"hello")
     # The namespace's last member goes with it, and the program in the container is not the user's own.
     kill(user.processes("cooper-supervisor"))
     assert user("ps", "-a", "--format", "{{.State}}") == "exited"
     user.expect_nothing()
     assert world.outside.is_refused(HOST, 8080)
     user("start", "web")
-    assert get(world.outside, HOST, 8080).endswith(b"hello")
+    assert world.outside.get(HOST, 8080).endswith(b"hello")
     user.kill()
     user("rm", "web")
     words = [*user.words, "run", "-p", "8080:80", "busybox", "sleep", "1000"]
@@ -292,7 +277,7 @@ def test_a_single_id(world: World) -> None:
         assert user(*words, "sh", "-c", "id -u; touch /home/made; wc -l < /proc/self/uid_map") == "0\n1"
         assert (user.home / "made").stat().st_uid == UID
         user("run", "-d", "--name", "web", "-p", "8080:80", "busybox", *SERVER)
-        assert get(world.outside, HOST, 8080).endswith(b"hello")
+        assert world.outside.get(HOST, 8080).endswith(b"hello")
         user("rm", "-f", "web")
         assert "/etc/subuid" in user("run", "-u", "www-data", "busybox", "true", status=125)
         message = user("import", archive(user.home.parent, ("owned", b"x", 33)), "owned", status=1)

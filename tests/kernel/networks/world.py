@@ -24,6 +24,8 @@ from cooper.networks.store import Store
 from cooper.settings import Settings
 from cooper.state.database import connect
 
+from .. import host
+
 HOST, HOST6 = "192.0.2.2", "2001:db8::2"
 OUTSIDE, OUTSIDE6 = "192.0.2.1", "2001:db8::1"
 BEYOND, BEYOND6 = "198.51.100.1", "2001:db8:1::1"
@@ -68,6 +70,20 @@ class Place:
             made.close()
             raise
         return made
+
+    def get(self, address: str, port: int) -> bytes:
+        """The page of a SERVER, which answers after a while."""
+
+        def ask() -> bytes:
+            try:
+                with self.connect(address, port) as client:
+                    client.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
+                    return b"".join(iter(lambda: client.recv(1000), b""))
+            except OSError:
+                return b""
+
+        host.eventually(ask, "the server answers")
+        return ask()
 
     def connect(self, address: str, port: int, seconds: float = SECONDS) -> Socket:
         """A TCP connection."""

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import re
-import select
 import shutil
 import subprocess
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -41,11 +36,15 @@ def place(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Path:
     return tmp_path
 
 
+def environment(place: Path) -> dict[str, str]:
+    """In which only this stave is found."""
+    return {"PATH": f"{place}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(place), "TERM": "dumb"}
+
+
 def run(place: Path, *command: str) -> str:
     """What the shell prints, which must have nothing to complain of."""
-    environment = {"PATH": f"{place}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(place), "TERM": "dumb"}
     done = subprocess.run(
-        command, cwd=place / "here", env=environment, capture_output=True, text=True, timeout=60
+        command, cwd=place / "here", env=environment(place), capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -140,40 +139,7 @@ def test_containers(place: Path) -> None:
     assert "other" in in_fish(place, "--root", "/other", "kill", "")
 
 
-def in_zsh(place: Path, lines: dict[str, str]) -> None:
-    """In zsh, a tabulator at the end of each line brings up what belongs to it."""
-    master, slave = pty.openpty()
-    environment = {"PATH": f"{place}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(place), "TERM": "dumb"}
-    shell = subprocess.Popen(
-        ["zsh", "-f", "-i"], stdin=slave, stdout=slave, stderr=slave, cwd=place / "here", env=environment,
-        start_new_session=True,
-    )  # fmt: skip
-    os.close(slave)
-    try:
-        set_up = f"PROMPT=; unsetopt zle_bracketed_paste; autoload -U compinit; compinit -u -d {place}/dump"
-        os.write(master, f"{set_up}; . {place}/script.zsh; echo rea''dy\n".encode())
-        read_until(master, "ready")
-        for line, wanted in lines.items():
-            os.write(master, f"{line}\t".encode())
-            read_until(master, wanted)
-            os.write(master, b"\x15")  # clears the line
-    finally:
-        shell.kill()
-        shell.wait()
-        os.close(master)
-
-
-def read_until(master: int, wanted: str) -> None:
-    """The terminal has shown the text."""
-    shown, deadline = "", time.monotonic() + 60
-    while wanted not in shown:
-        left = deadline - time.monotonic()
-        assert left > 0 and select.select([master], [], [], left)[0], f"{wanted!r} is not in {shown!r}"
-        shown += os.read(master, 65536).decode(errors="replace")
-        shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", shown)
-
-
-def test_zsh(place: Path) -> None:
+def test_zsh(place: Path, in_zsh: Callable[..., None]) -> None:
     """zsh completes commands, flags, values, directories and containers."""
     if shutil.which("zsh") is None:
         pytest.skip("zsh is not installed")
@@ -186,7 +152,7 @@ def test_zsh(place: Path) -> None:
         "stave kill web": "web1",
         "stave --root /other kill o": "other",
     }
-    in_zsh(place, lines)
+    in_zsh(place, environment(place), lines)
 
 
 def test_unknown_shell(capfd: pytest.CaptureFixture[str]) -> None:

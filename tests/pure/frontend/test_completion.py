@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import re
-import select
 import shutil
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import cooper
-from cooper.cli.candidates import candidates
 from cooper.cli.main import execute
-from cooper.cli.table import ALIASES, COMMANDS, GROUPS
-from cooper.settings import Settings
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM = """#!/bin/sh
@@ -96,58 +89,11 @@ def test_fish(place: Path) -> None:
         assert wanted <= words, line
 
 
-def test_zsh(place: Path) -> None:
+def test_zsh(place: Path, in_zsh: Callable[..., None]) -> None:
     """In zsh, a tabulator at the end of each line brings up what belongs to it."""
     if shutil.which("zsh") is None:
         pytest.skip("zsh is not installed")
     assert run(place, "zsh", "-n", f"{place}/script.zsh") == ""
-    master, slave = pty.openpty()
-    shell = subprocess.Popen(
-        ["zsh", "-f", "-i"], stdin=slave, stdout=slave, stderr=slave, cwd=place / "here", env=environment(place),
-        start_new_session=True,
-    )  # fmt: skip
-    os.close(slave)
-    try:
-        set_up = f"PROMPT=; unsetopt zle_bracketed_paste; autoload -U compinit; compinit -u -d {place}/dump"
-        os.write(master, f"{set_up}; . {place}/script.zsh; echo rea''dy\n".encode())
-        read_until(master, "ready")
-        for line, wanted in LINES.items():
-            if len(wanted) == 1:
-                os.write(master, f"{line}\t".encode())
-                read_until(master, min(wanted))
-                os.write(master, b"\x15")  # clears the line
-    finally:
-        shell.kill()
-        shell.wait()
-        os.close(master)
-
-
-def read_until(master: int, wanted: str) -> None:
-    """The terminal has shown the text."""
-    shown, deadline = "", time.monotonic() + 60
-    while wanted not in shown:
-        left = deadline - time.monotonic()
-        assert left > 0 and select.select([master], [], [], left)[0], f"{wanted!r} is not in {shown!r}"
-        shown += os.read(master, 65536).decode(errors="replace")
-        shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", shown)
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Of an empty root."""
-    return Settings(str(tmp_path / "root"))
-
-
-def test_every_command_and_flag(settings: Settings) -> None:
-    """Each is offered where it can stand, and a program's own words are left to it."""
-    from importlib import import_module
-
-    names = {name for name in (*COMMANDS, *ALIASES) if " " not in name}
-    assert set(candidates(settings, [""])) == names | set(GROUPS) | {
-        f"--{name}" for name in ("root", "run-root", "runtime", "debug", "version", "help")
-    }
-    for name, (module, _) in COMMANDS.items():
-        flags = import_module(f"cooper.cli.{module}").COMMAND.flags
-        wanted = {f"--{flag.name}" for flag in flags if not flag.hidden} | {"--help"}
-        assert set(candidates(settings, [*name.split(), "-"])) == wanted
-    assert candidates(settings, ["run", "busybox", "-"]) == ["@files"]
+    in_zsh(
+        place, environment(place), {line: min(wanted) for line, wanted in LINES.items() if len(wanted) == 1}
+    )
