@@ -1,10 +1,15 @@
-"""What the kernel counts for a container, read from its control group, version 1 or 2."""
+"""A container's control group, version 1 or 2: what the kernel counts there, and its end."""
 
 from __future__ import annotations
 
+import _signal
+import contextlib
+import errno
 import posix
+import time
 
 from cooper.containers.record import read_file
+from cooper.settings import PATIENCE_S
 
 # v1 controllers that something here reads.
 _V1 = ("memory", "cpuacct", "pids", "blkio")
@@ -82,6 +87,41 @@ class Groups:
                 read += int(value) if key == "rbytes" else 0
                 written += int(value) if key == "wbytes" else 0
         return read, written
+
+
+def remove(path: str, mount: str = "/sys/fs/cgroup") -> None:
+    """The group of this path, which is one container's alone, is gone from every hierarchy, with what still runs there.
+
+    Raises: OSError if it cannot be removed.
+    """
+    for base in (mount, *(f"{mount}/{name}" for name in posix.listdir(mount))):
+        if posix.access(f"{base}{path}/cgroup.procs", posix.F_OK):
+            _remove(f"{base}{path}")
+
+
+def _remove(directory: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        for pid in _processes(directory):
+            with contextlib.suppress(ProcessLookupError):
+                posix.kill(pid, _signal.SIGKILL)
+        try:
+            _remove_empty(directory)
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
+def _remove_empty(directory: str) -> None:
+    try:
+        for name in posix.listdir(directory):
+            if posix.access(f"{directory}/{name}/cgroup.procs", posix.F_OK):
+                _remove_empty(f"{directory}/{name}")
+        posix.rmdir(directory)
+    except FileNotFoundError:  # by another of its hierarchy's names, or the kernel was faster
+        pass
 
 
 def namespace_processes(pid: int) -> list[int]:

@@ -116,6 +116,8 @@ def settle_locked(
         }
     if state not in ("finished", "failed") or status.get("deleted") == "0":
         _delete_abandoned(settings, container)
+    if state != "finished":
+        _remove_groups(settings, container)
     network.detach(settings, database, container)
     rootfs.unmount(settings, container)
     # What has been released is written down last: whoever is killed before does it all again.
@@ -144,6 +146,21 @@ def _delete_abandoned(settings: Settings, container: Container) -> None:
         from cooper.cli.output import warn
 
         warn(f"{container.name}: {error}")
+
+
+def _remove_groups(settings: Settings, container: Container) -> None:
+    """A runtime that was killed may have left control groups that its `delete` knows nothing of: runc does."""
+    from cooper.containers import cgroups
+    from cooper.containers.launch import cgroup_path
+
+    path = cgroup_path(settings, container, container.options)
+    try:
+        if path:
+            cgroups.remove(path)
+    except OSError as error:
+        from cooper.cli.output import warn
+
+        warn(f"{container.name}: remove the control group {path}: {error.strerror}")
 
 
 def clear_run_directory(settings: Settings, container_id: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ..host import alive, eventually
+from ..host import CGROUPS, UNIFIED, alive, eventually
 from .program import Cooper, processes
 
 AT_ONCE = 50
@@ -144,6 +144,28 @@ def test_the_runtime_is_killed_in_the_end(cooper: Cooper, tmp_path: Path, comman
     cooper.run("rm", "-f", "one")
     assert (tmp_path / "once").is_dir()
     assert not alive(pid)
+    assert not cooper.leftovers()
+
+
+_LEAVES = """#!/bin/sh
+for id; do :; done
+case " $* " in
+*" run "*) for top in {tops}; do mkdir -p $top/cooper/$id/below; done
+    sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >{place}/pid; echo $! >$top/cooper/$id/below/cgroup.procs; exit 1;;
+*) exec {runtime} "$@"
+esac
+"""
+
+
+def test_groups_that_the_runtime_leaves(cooper: Cooper, tmp_path: Path) -> None:
+    """As a runc does that is killed early, and then knows nothing of them: groups go, with what runs in them."""
+    wrapper = tmp_path / "wrapper"
+    tops = str(CGROUPS) if UNIFIED else f"{CGROUPS}/memory {CGROUPS}/pids"
+    wrapper.write_text(_LEAVES.format(tops=tops, place=tmp_path, runtime=cooper.runtime))
+    wrapper.chmod(0o755)
+    assert cooper.with_runtime(str(wrapper)).run("run", "-d", "busybox", "true", status=125)
+    cooper.run("rm", "--all", "--force")
+    assert not alive(int((tmp_path / "pid").read_text()))
     assert not cooper.leftovers()
 
 
