@@ -460,6 +460,23 @@ def test_passing_trouble_is_waited_for(store: Store) -> None:
         assert pauses == sorted(pauses) and len(pauses) == 4
 
 
+def test_layers_come_side_by_side(store: Store) -> None:
+    """The registry answers for no layer before it has been asked for both."""
+    image = Image(LAYERS)
+    config = image.document["config"]["digest"]
+    both = threading.Barrier(len(LAYERS), timeout=60)
+    with Fake(image) as fake:
+
+        def special(handler: Handler) -> bool:
+            if "/blobs/" in handler.path and not handler.path.endswith(config):
+                both.wait()
+            return False
+
+        fake.special = special
+        pull(store, f"{fake.address}/made", pause=no_pause)
+    assert not both.broken
+
+
 def test_a_push_goes_on_where_it_broke_off(store: Store, place: Path) -> None:
     """The registry says how much it has, asked twice if need be, and gets the rest; its answer has to have our digest."""
     image = from_archive(store, place, Image(LAYERS[:1]))
